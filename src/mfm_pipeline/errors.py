@@ -1,0 +1,13 @@
+"""The errors that a user can cause, each a single readable line."""
+
+
+class MfmError(Exception):
+    """Base of every error the project raises about what it was given."""
+
+
+class DataError(MfmError):
+    """A file, video, field or sample is not what it has to be."""
+
+
+class ParameterError(MfmError):
+    """A parameter has a value, or a name, that is not allowed."""
