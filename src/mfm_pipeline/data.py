@@ -280,6 +280,11 @@ class Corpus:
                 )
 
     @property
+    def label(self) -> str:
+        """The corpus's name for people, which says when its data is not real."""
+        return f"{self.name} (synthetic data)" if self.synthetic else self.name
+
+    @property
     def train(self) -> Split:
         """The training split."""
         return self.splits["train"]

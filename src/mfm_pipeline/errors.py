@@ -9,5 +9,5 @@ class DataError(MfmError):
     """A file, video, field or sample is not what it has to be."""
 
 
-class ParameterError(MfmError):
+class ParameterError(MfmError, ValueError):
     """A parameter has a value, or a name, that is not allowed."""

@@ -1,0 +1,20 @@
+"""Run the project without Kedro's command: ``python -m mfm_pipeline``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from kedro.framework.startup import bootstrap_project
+
+from mfm_pipeline.cli import run
+
+
+def main() -> None:
+    """Run a pipeline of the project in the current folder."""
+    bootstrap_project(Path.cwd())
+    run(args=sys.argv[1:], prog_name="mfm-pipeline")
+
+
+if __name__ == "__main__":
+    main()

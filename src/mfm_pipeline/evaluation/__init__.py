@@ -1,0 +1,18 @@
+"""Metrics, the trivial predictor, predictions and comparison tables."""
+
+from mfm_pipeline.evaluation.metrics import score
+from mfm_pipeline.evaluation.options import EvaluationOptions, SentimentOptions
+from mfm_pipeline.evaluation.predict import predict_corpus, reconstruction_errors
+from mfm_pipeline.evaluation.report import comparison, score_test
+from mfm_pipeline.evaluation.trivial import trivial_prediction
+
+__all__ = [
+    "EvaluationOptions",
+    "SentimentOptions",
+    "comparison",
+    "predict_corpus",
+    "reconstruction_errors",
+    "score",
+    "score_test",
+    "trivial_prediction",
+]

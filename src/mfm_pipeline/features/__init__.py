@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: align, clean, segment, pad, scale. Nothing here knows a file."""

@@ -1,0 +1,123 @@
+"""One MLflow run a Kedro run: its parameters, its tags, and how it is resumed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+from pydantic import BaseModel
+
+from mfm_pipeline.errors import ParameterError
+
+LONGEST_PARAMETER = 500
+# Differs between a run and its continuation by intent.
+NOT_TRACKED = {"training.resume"}
+RUN_FILE = "mlflow_run.json"
+
+log = logging.getLogger(__name__)
+
+
+class TrackingHook(MlflowHook):  # type: ignore[misc]
+    """kedro-mlflow's hook, with flat parameters and runs that can be resumed.
+
+    A training pipeline has an input ``checkpoints``, a folder; the MLflow run
+    it belongs to is written there, and ``resume=true`` opens that run again.
+
+    Raises
+    ------
+    ParameterError
+        If a run is resumed with parameters other than those it began with.
+    """
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Set MLflow up; its own talk on the console is left out."""
+        for noisy in ("alembic", "mlflow.store.db", "mlflow.tracking"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        super().after_context_created(context)
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """Open the run (or the one to resume) and log every parameter of the pipeline."""
+        folder = _checkpoint_folder(pipeline, catalog)
+        resumed = _run_to_resume(pipeline, catalog, folder)
+        self.mlflow_config.tracking.run.id = resumed
+        parameters = _flat_parameters(pipeline, catalog)
+        if resumed:
+            _check_unchanged(resumed, parameters)
+        super().before_pipeline_run(run_params, pipeline, catalog)
+        if folder is not None:
+            (folder / RUN_FILE).write_text(json.dumps({"run_id": self.run_id}))
+        mlflow.log_params(parameters)
+        mlflow.set_tag("corpus", catalog.load("params:ingestion.corpus"))
+
+    @hook_impl
+    def before_node_run(
+        self, node: Node, catalog: CatalogProtocol, inputs: dict[str, Any], is_async: bool
+    ) -> None:
+        """Keep the run open in the node's thread; parameters are logged already."""
+        super().before_node_run(node, catalog, {}, is_async)
+
+
+def _checkpoint_folder(pipeline: Pipeline, catalog: CatalogProtocol) -> Path | None:
+    names = [name for name in pipeline.inputs() if name.split(".")[-1] == "checkpoints"]
+    folder: Path | None = catalog.load(names[0]) if names else None
+    return folder
+
+
+def _run_to_resume(
+    pipeline: Pipeline, catalog: CatalogProtocol, folder: Path | None
+) -> str | None:
+    if folder is None or not catalog.load("params:training").resume:
+        return None
+    path = folder / RUN_FILE
+    if not path.exists():
+        log.warning("resume: there is no run to go on with; this one starts anew")
+        return None
+    run_id: str = json.loads(path.read_text())["run_id"]
+    return run_id
+
+
+def _flat_parameters(pipeline: Pipeline, catalog: CatalogProtocol) -> dict[str, Any]:
+    """Return the parameters of a pipeline's nodes, one entry a leaf."""
+    flat: dict[str, Any] = {}
+    for name in sorted(pipeline.inputs()):
+        if name.startswith("params:"):
+            flat |= _flatten(name.removeprefix("params:"), catalog.load(name))
+    return {key: value for key, value in flat.items() if key not in NOT_TRACKED}
+
+
+def _flatten(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    if isinstance(value, Mapping) and value:
+        flat: dict[str, Any] = {}
+        for key, inner in value.items():
+            flat |= _flatten(f"{name}.{key}", inner)
+        return flat
+    text = str(value)
+    if len(text) > LONGEST_PARAMETER:
+        text = f"{len(value)} values"
+    return {name: text}
+
+
+def _check_unchanged(run_id: str, parameters: Mapping[str, str]) -> None:
+    before = mlflow.get_run(run_id).data.params
+    for name, value in parameters.items():
+        if name in before and before[name] != value:
+            raise ParameterError(
+                f"resume: {name} is {value}, but was {before[name]} in the run to go on with; "
+                "start without resume, or with the parameters it began with"
+            )

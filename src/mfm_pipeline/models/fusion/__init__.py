@@ -1,0 +1,19 @@
+"""Fusion encoders Q(Zy | X1:M), chosen by name.
+
+Adding one is a new file with its module and options, and one line here.
+"""
+
+from __future__ import annotations
+
+from mfm_pipeline.models.fusion.base import FusionOptions
+from mfm_pipeline.models.fusion.ef_lstm import EarlyFusionLSTMOptions
+from mfm_pipeline.models.fusion.mfn import MemoryFusionOptions
+from mfm_pipeline.models.fusion.statistics import StatisticsOptions
+
+FUSIONS: dict[str, type[FusionOptions]] = {
+    "mfn": MemoryFusionOptions,
+    "ef_lstm": EarlyFusionLSTMOptions,
+    "statistics": StatisticsOptions,
+}
+
+__all__ = ["FUSIONS", "FusionOptions"]

@@ -1,0 +1,65 @@
+"""From the state of an encoder to a latent variable: Q(Z | X)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Latent(NamedTuple):
+    """One latent variable of a batch.
+
+    Attributes
+    ----------
+    sample : Tensor, shape (n, z)
+        What the generative half continues from.
+    mean : Tensor, shape (n, z)
+        Mean of the posterior; `sample` itself where it is a point.
+    log_variance : Tensor, shape (n, z), or None
+        Logarithm of the posterior's variance; None where it is a point.
+    """
+
+    sample: Tensor
+    mean: Tensor
+    log_variance: Tensor | None
+
+
+class PointLatent(nn.Module):
+    """Deterministic posterior, the mapping Qenc of Section 2.2.
+
+    One linear layer without an activation; its aggregate is drawn to the prior
+    by the MMD of Equation 4.
+    """
+
+    def __init__(self, *, state_size: int, size: int) -> None:
+        super().__init__()
+        self.mean = nn.Linear(state_size, size)
+
+    def forward(self, state: Tensor) -> Latent:
+        """Map a state ``(n, state_size)`` to a latent ``(n, size)``."""
+        mean = self.mean(state)
+        return Latent(mean, mean, None)
+
+
+class GaussianLatent(nn.Module):
+    """Diagonal Gaussian posterior, as the comparison with [23] has it.
+
+    In training mode the sample is drawn by reparameterisation from torch's
+    global generator; in evaluation mode it is the mean.
+    """
+
+    def __init__(self, *, state_size: int, size: int) -> None:
+        super().__init__()
+        self.mean = nn.Linear(state_size, size)
+        self.log_variance = nn.Linear(state_size, size)
+
+    def forward(self, state: Tensor) -> Latent:
+        """Map a state ``(n, state_size)`` to a latent ``(n, size)``."""
+        mean = self.mean(state)
+        log_variance = self.log_variance(state)
+        if not self.training:
+            return Latent(mean, mean, log_variance)
+        sample = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        return Latent(sample, mean, log_variance)

@@ -1,0 +1,106 @@
+"""Sequences: encoders Q(Zai | Xi) and the LSTM decoder Fi."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mfm_pipeline.models.encoder import Encoder
+from mfm_pipeline.models.inputs import Inputs
+from mfm_pipeline.models.modality.base import Decoder, ModalityKind
+from mfm_pipeline.models.pooling import last_state, masked_statistics, statistics_size
+from mfm_pipeline.models.recurrent.lstm import LSTM, FeedbackLSTM
+
+
+class LSTMSequenceEncoder(Encoder):
+    """An LSTM over one modality; its hidden state after a sample's last step.
+
+    Parameters
+    ----------
+    modality : str
+        Name of the modality that is read.
+    features : int
+        Features of one step.
+    hidden : int
+        Size of the LSTM.
+    """
+
+    def __init__(self, *, modality: str, features: int, hidden: int) -> None:
+        super().__init__()
+        self.modality = modality
+        self.lstm = LSTM(features=features, size=hidden)
+        self.size = hidden
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Return the last hidden states, ``(n, hidden)``."""
+        hidden, _ = self.lstm(inputs.values[self.modality])
+        present = inputs.present[self.modality]
+        return last_state(hidden, inputs.lengths, present)
+
+
+class StatisticsSequenceEncoder(Encoder):
+    """Mean and spread of one modality over its observed steps.
+
+    Parameters
+    ----------
+    modality : str
+        Name of the modality that is read.
+    features : int
+        Features of one step.
+    """
+
+    def __init__(self, *, modality: str, features: int) -> None:
+        super().__init__()
+        self.modality = modality
+        self.size = statistics_size(features)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Return the statistics, ``(n, 2 d + 2)``."""
+        name = self.modality
+        return masked_statistics(inputs.values[name], inputs.steps[name], inputs.present[name])
+
+
+class SequenceDecoder(Decoder):
+    """Decoder LSTM of Appendix B and one linear layer on each of its steps.
+
+    The LSTM is as large as [Fy, Fai], which is its first input; each later
+    input is its own previous output.
+
+    Parameters
+    ----------
+    recurrence : FeedbackLSTM
+        From [Fy, Fai] to as many hidden features a step.
+    features : int
+        Features of one step of the modality.
+    """
+
+    def __init__(self, *, recurrence: FeedbackLSTM, features: int) -> None:
+        super().__init__()
+        self.recurrence = recurrence
+        self.output = nn.Linear(recurrence.size, features)
+
+    def forward(self, discriminative: Tensor, generative: Tensor, steps: int) -> Tensor:
+        """Reconstruct the sequence, ``(n, steps, features)``."""
+        hidden = self.recurrence(torch.cat([discriminative, generative], dim=-1), steps)
+        reconstruction: Tensor = self.output(hidden)
+        return reconstruction.transpose(0, 1)
+
+
+class SequenceKind(ModalityKind):
+    """Sequences ``(n, T, d)``."""
+
+    encoders = ("lstm", "statistics")
+
+    def encoder(
+        self, name: str, *, modality: str, shape: tuple[int, ...], hidden: int
+    ) -> Encoder:
+        """Return the encoder called `name`."""
+        (features,) = shape
+        if name == "statistics":
+            return StatisticsSequenceEncoder(modality=modality, features=features)
+        return LSTMSequenceEncoder(modality=modality, features=features, hidden=hidden)
+
+    def decoder(self, *, factors: int, shape: tuple[int, ...]) -> SequenceDecoder:
+        """Return a decoder whose LSTM has the size of the factors."""
+        (features,) = shape
+        return SequenceDecoder(recurrence=FeedbackLSTM(size=factors), features=features)

@@ -1,0 +1,77 @@
+"""Parameters that may be one value, or one a modality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, Field
+
+from mfm_pipeline.errors import ParameterError
+
+Size = Annotated[int, Field(ge=1)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+SizePerModality = Size | dict[str, Size]
+DropoutPerModality = Dropout | dict[str, Dropout]
+WeightPerModality = Weight | dict[str, Weight]
+NamePerModality = str | dict[str, str]
+
+DEFAULT = "default"
+
+Value = TypeVar("Value", int, float, str)
+
+
+def value_for(modality: str, setting: Value | Mapping[str, Value], parameter: str) -> Value:
+    """Return what `setting` says for `modality`.
+
+    Raises
+    ------
+    ParameterError
+        If it is a mapping that has neither the modality nor ``default``.
+    """
+    if not isinstance(setting, Mapping):
+        return setting
+    if modality in setting:
+        return setting[modality]
+    if DEFAULT in setting:
+        return setting[DEFAULT]
+    found = ", ".join(setting) or "nothing"
+    raise ParameterError(
+        f"parameter '{parameter}' has no value for modality '{modality}': found {found}; "
+        f"expected '{modality}' or '{DEFAULT}' among them"
+    )
+
+
+def check_modalities(options: BaseModel, known: Iterable[str], parameter: str = "") -> None:
+    """Check every mapping from modalities inside `options`.
+
+    Parameters
+    ----------
+    options : BaseModel
+        Options, nested ones included. Every mapping among their fields is one
+        from modality names.
+    known : iterable of str
+        Modalities of the corpus; those that it had to leave out included.
+    parameter : str
+        Name of `options` itself, in front of the names of its fields.
+
+    Raises
+    ------
+    ParameterError
+        If a mapping names a modality that is not in `known`.
+    """
+    allowed = list(known)
+    for field in type(options).model_fields:
+        value = getattr(options, field)
+        name = f"{parameter}.{field}" if parameter else field
+        if isinstance(value, BaseModel):
+            check_modalities(value, allowed, name)
+        elif isinstance(value, Mapping):
+            for key in value:
+                if key != DEFAULT and key not in allowed:
+                    raise ParameterError(
+                        f"parameter '{name}' names modality '{key}'; "
+                        f"expected one of {', '.join(allowed)}, or '{DEFAULT}'"
+                    )

@@ -1,0 +1,149 @@
+"""All states of MFN's gated memory, with a backward pass of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from mfm_pipeline.models.recurrent.dispatch import full_precision, transforms_are_active
+
+
+def memory_states(
+    drive: Tensor,
+    proposal: Tensor,
+    memory_weight: Tensor,
+    gate_weight: Tensor,
+    gate_bias: Tensor,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Run the memory from zero over all steps.
+
+    With g1 and g2 the two gates, l the hidden layer of both side by side and
+    p the proposal: l_t = mask * relu(drive_t + memory_weight @ m_{t-1}),
+    g1, g2 = sigmoid(gate_weight @ l_t + gate_bias), and
+    m_t = g1 * m_{t-1} + g2 * p_t.
+
+    Parameters
+    ----------
+    drive : Tensor, shape (T, n, 2 g)
+        What both hidden layers (of size g) receive from elsewhere, their bias
+        included.
+    proposal : Tensor, shape (T, n, m)
+        What is offered to the memory.
+    memory_weight : Tensor, shape (2 g, m)
+        What both hidden layers receive from the memory.
+    gate_weight : Tensor, shape (2, m, g)
+        Second layers of the two gates.
+    gate_bias : Tensor, shape (2, m)
+    mask : Tensor, shape (T, n, 2 g), optional
+        Dropout mask of the hidden layers, scaled.
+
+    Returns
+    -------
+    Tensor, shape (T, n, m)
+        The memory after every step.
+    """
+    if transforms_are_active():
+        return _plain(drive, proposal, memory_weight, gate_weight, gate_bias, mask)
+    tensors = full_precision(drive, proposal, memory_weight, gate_weight, gate_bias)
+    with torch.autocast(drive.device.type, enabled=False):
+        memories: Tensor = _MemoryStates.apply(*tensors, mask)
+    return memories
+
+
+def _plain(
+    drive: Tensor,
+    proposal: Tensor,
+    memory_weight: Tensor,
+    gate_weight: Tensor,
+    gate_bias: Tensor,
+    mask: Tensor | None,
+) -> Tensor:
+    """Do the same in operations that every transform of `torch.func` knows."""
+    memory = torch.zeros_like(proposal[0])
+    memories = []
+    for t in range(len(drive)):
+        layer = torch.relu(drive[t] + memory @ memory_weight.t())
+        if mask is not None:
+            layer = layer * mask[t]
+        first, second = layer.chunk(2, dim=-1)
+        retain = torch.sigmoid(first @ gate_weight[0].t() + gate_bias[0])
+        update = torch.sigmoid(second @ gate_weight[1].t() + gate_bias[1])
+        memory = retain * memory + update * proposal[t]
+        memories.append(memory)
+    return torch.stack(memories)
+
+
+class _MemoryStates(torch.autograd.Function):
+    """The fast path; gates lie as (T, 2, n, m) in one buffer."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        drive: Tensor,
+        proposal: Tensor,
+        memory_weight: Tensor,
+        gate_weight: Tensor,
+        gate_bias: Tensor,
+        mask: Tensor | None,
+    ) -> Tensor:
+        steps, n, width = proposal.shape
+        layers = torch.empty_like(drive)
+        gates = proposal.new_empty(steps, 2, n, width)
+        memories = torch.empty_like(proposal)
+        from_memory = memory_weight.t()
+        from_layer = gate_weight.transpose(1, 2)
+        bias = gate_bias[:, None]
+        memory = proposal.new_zeros(n, width)
+        for t in range(steps):
+            layer = layers[t]
+            torch.addmm(drive[t], memory, from_memory, out=layer)
+            layer.relu_()
+            if mask is not None:
+                layer.mul_(mask[t])
+            gate = gates[t]
+            torch.baddbmm(bias, layer.view(n, 2, -1).transpose(0, 1), from_layer, out=gate)
+            retain, update = gate.sigmoid_().unbind(0)
+            memory = torch.mul(retain, memory, out=memories[t])
+            memory.addcmul_(update, proposal[t])
+        ctx.save_for_backward(proposal, memory_weight, gate_weight, mask, layers, gates, memories)
+        return memories
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, memories_grad: Tensor) -> tuple[Tensor | None, ...]:
+        proposal, memory_weight, gate_weight, mask, layers, gates, memories = ctx.saved_tensors
+        steps, n, width = proposal.shape
+        before = torch.cat([torch.zeros_like(memories[:1]), memories[:-1]])
+        # What the memory's gradient is multiplied with to become the gates';
+        # the loop does so in place. Likewise the hidden layers'.
+        gate_grad = torch.addcmul(gates, gates, gates, value=-1)
+        gate_grad[:, 0].mul_(before)
+        gate_grad[:, 1].mul_(proposal)
+        layer_grad = (layers > 0).to(layers.dtype) if mask is None else mask * (layers > 0)
+        memory_grads = torch.empty_like(proposal)
+        into_layer = layers.new_empty(2, n, gate_weight.shape[2])
+        for t in range(steps - 1, -1, -1):
+            grad = memory_grads[t]
+            if t == steps - 1:
+                grad.copy_(memories_grad[t])
+            else:
+                torch.addmm(memories_grad[t], layer_grad[t + 1], memory_weight, out=grad)
+                grad.addcmul_(memory_grads[t + 1], gates[t + 1, 0])
+            gate_grad[t].mul_(grad)
+            torch.bmm(gate_grad[t], gate_weight, out=into_layer)
+            layer_grad[t].view(n, 2, -1).mul_(into_layer.transpose(0, 1))
+        rows = steps * n
+        gate_rows = gate_grad.transpose(0, 1).reshape(2, rows, width)
+        layer_rows = layers.view(rows, 2, -1).transpose(0, 1)
+        return (
+            layer_grad,
+            memory_grads * gates[:, 1],
+            layer_grad.view(rows, -1).t() @ before.view(rows, width),
+            gate_rows.transpose(1, 2) @ layer_rows,
+            gate_rows.sum(1),
+            None,
+        )

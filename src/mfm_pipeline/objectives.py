@@ -1,0 +1,205 @@
+"""The objective of Equation 4: costs c_X and c_Y, and the prior on the latents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mfm_pipeline.data import Task
+from mfm_pipeline.models.inputs import Inputs
+from mfm_pipeline.models.latents import Latent
+from mfm_pipeline.models.mfm import MfmOutput
+from mfm_pipeline.models.options import ModelOptions
+from mfm_pipeline.models.per_modality import value_for
+
+
+class Costs(NamedTuple):
+    """Costs of one batch, each a scalar.
+
+    Attributes
+    ----------
+    total : Tensor
+        The weighted sum, which training minimises.
+    task : Tensor
+        c_Y, unweighted.
+    reconstruction : dict of str to Tensor
+        c_Xi of each modality, unweighted.
+    prior : Tensor
+        Divergence from the prior, summed over the latents, unweighted.
+    """
+
+    total: Tensor
+    task: Tensor
+    reconstruction: dict[str, Tensor]
+    prior: Tensor
+
+
+class Objective:
+    """Equation 4, or its counterpart with the KL divergence.
+
+    Parameters
+    ----------
+    task : {"regression", "multiclass", "multilabel"}
+    prior : {"mmd", "kl"}
+    prior_weight : float
+        Lambda.
+    reconstruction : mapping of str to float
+        Weight of each modality's reconstruction.
+    """
+
+    def __init__(
+        self,
+        *,
+        task: Task,
+        prior: Literal["mmd", "kl"],
+        prior_weight: float,
+        reconstruction: Mapping[str, float],
+    ) -> None:
+        self.task = task
+        self.prior = prior
+        self.prior_weight = prior_weight
+        self.reconstruction = dict(reconstruction)
+
+    @classmethod
+    def build(cls, options: ModelOptions, modalities: Iterable[str], task: Task) -> Objective:
+        """Read weights and prior from `options`."""
+        return cls(
+            task=task,
+            prior=options.prior,
+            prior_weight=options.prior_weight,
+            reconstruction={
+                name: value_for(name, options.reconstruction, "reconstruction")
+                for name in modalities
+            },
+        )
+
+    def __call__(self, output: MfmOutput, inputs: Inputs, targets: Tensor) -> Costs:
+        """Return the costs of one batch.
+
+        Parameters
+        ----------
+        output : MfmOutput
+        inputs : Inputs
+            What the output was computed from; only observed data costs.
+        targets : Tensor
+            In the model's units (`MFM.standardise`): ``(n, outputs)``, or
+            classes ``(n,)``.
+        """
+        task = task_cost(output.prediction, targets, self.task)
+        reconstruction = {
+            name: reconstruction_cost(value, inputs.values[name], inputs.observed(name))
+            for name, value in output.reconstructions.items()
+        }
+        prior = sum(
+            (
+                self._divergence(latent, inputs.present.get(name))
+                for name, latent in output.latents.items()
+            ),
+            task.new_zeros(()),
+        )
+        total = task + self.prior_weight * prior
+        for name, cost in reconstruction.items():
+            total = total + self.reconstruction[name] * cost
+        return Costs(total, task, reconstruction, prior)
+
+    def _divergence(self, latent: Latent, present: Tensor | None) -> Tensor:
+        if self.prior == "mmd":
+            return mmd(latent.sample, torch.randn_like(latent.sample), present)
+        if latent.log_variance is None:
+            raise ValueError("prior 'kl' needs a latent with a variance; this one is a point")
+        return kl(latent.mean, latent.log_variance, present)
+
+
+def task_cost(prediction: Tensor, targets: Tensor, task: Task) -> Tensor:
+    """Return c_Y: L1, cross-entropy, or binary cross-entropy on logits.
+
+    Parameters
+    ----------
+    prediction : Tensor, shape (n, k)
+    targets : Tensor
+        ``(n, k)``, or for ``multiclass`` ``(n,)`` int64.
+    task : {"regression", "multiclass", "multilabel"}
+    """
+    if task == "multiclass":
+        return functional.cross_entropy(prediction, targets)
+    if prediction.shape != targets.shape:
+        raise ValueError(f"prediction is {prediction.shape} and targets {targets.shape}")
+    if task == "multilabel":
+        return functional.binary_cross_entropy_with_logits(prediction, targets)
+    return functional.l1_loss(prediction, targets)
+
+
+def reconstruction_cost(reconstruction: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Return c_Xi: the mean square over what was observed.
+
+    Parameters
+    ----------
+    reconstruction, values : Tensor, shape (n, T, d) or (n, C, H, W)
+    mask : Tensor of bool
+        ``(n, T)`` or ``(n,)``; the rest costs nothing and has no gradient.
+
+    Returns
+    -------
+    Tensor, shape ()
+        Zero if nothing was observed.
+    """
+    inner = reconstruction.shape[mask.dim() :]
+    hidden = ~mask.reshape(mask.shape + (1,) * len(inner))
+    difference = (reconstruction - values).masked_fill(hidden, 0)
+    observed = mask.sum() * inner.numel()
+    return difference.square().sum() / observed.clamp(min=1)
+
+
+def mmd(latent: Tensor, draws: Tensor, present: Tensor | None = None) -> Tensor:
+    """Return the squared maximum mean discrepancy of a latent from the prior.
+
+    Biased estimator with the kernel ``k(a, b) = exp(-mean((a - b)^2) / z)``:
+    the mean of k over pairs of latents, plus that over pairs of draws, less
+    twice that over pairs of one and the other.
+
+    Parameters
+    ----------
+    latent : Tensor, shape (n, z)
+    draws : Tensor, shape (n, z)
+        Draws from N(0, I).
+    present : Tensor of bool, shape (n,), optional
+        Rows that count, as many of the draws as of the latent.
+
+    Returns
+    -------
+    Tensor, shape ()
+        Zero if no row counts.
+    """
+    n, size = latent.shape
+    weight = latent.new_ones(n) if present is None else present.to(latent.dtype)
+    weight = weight / weight.sum().clamp(min=1)
+    # One quadratic form over both samples: latents count positive, draws negative.
+    points = torch.cat([latent, draws])
+    sign = torch.cat([weight, -weight])
+    square = points.square().sum(dim=1)
+    distance = square[:, None] + square - 2 * points @ points.T
+    kernel = torch.exp(-distance.clamp(min=0) / size**2)
+    return sign @ kernel @ sign
+
+
+def kl(mean: Tensor, log_variance: Tensor, present: Tensor | None = None) -> Tensor:
+    """Return KL(N(mean, variance) || N(0, I)), the mean over rows that count.
+
+    Parameters
+    ----------
+    mean, log_variance : Tensor, shape (n, z)
+    present : Tensor of bool, shape (n,), optional
+
+    Returns
+    -------
+    Tensor, shape ()
+        Summed over the latent's features; zero if no row counts.
+    """
+    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
+    if present is None:
+        return divergence.mean()
+    return divergence.masked_fill(~present, 0).sum() / present.sum().clamp(min=1)

@@ -1,0 +1,18 @@
+"""The pipelines by name: a contract with users."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline
+
+from mfm_pipeline.pipelines import ingest_features, sample, train_mfm
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Return every pipeline that ``kedro run --pipeline=NAME`` knows."""
+    ingestion = sample.create_pipeline() + ingest_features.create_pipeline()
+    training = ingestion + sample.create_scoring_pipeline() + train_mfm.create_pipeline()
+    return {
+        "ingest_features": ingestion,
+        "train_mfm": training,
+        "__default__": training,
+    }

@@ -1,0 +1,117 @@
+"""Nodes that train an MFM on a corpus and evaluate it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from mfm_pipeline import evaluation, plots
+from mfm_pipeline.data import Corpus
+from mfm_pipeline.evaluation import EvaluationOptions
+from mfm_pipeline.models import Blueprint, ModelOptions
+from mfm_pipeline.training import TrainingOptions, fit
+
+log = logging.getLogger(__name__)
+
+State = dict[str, Any]
+
+
+def train(
+    corpus: Corpus, model: ModelOptions, training: TrainingOptions, checkpoints: Path
+) -> tuple[State, pd.DataFrame]:
+    """Train, and return the model's state and the history of its epochs."""
+    _tag(corpus)
+    trained = fit(corpus, model, training, checkpoints)
+    return trained.blueprint.to_state(trained.model), trained.history
+
+
+def predict_all(model: State, corpus: Corpus, evaluate: EvaluationOptions) -> pd.DataFrame:
+    """Predict every sample of every split."""
+    blueprint, network = Blueprint.from_state(model)
+    blueprint.check_split(corpus.test)
+    return evaluation.predict_corpus(network, corpus, evaluate.batch_size)
+
+
+def reconstruct_test(model: State, corpus: Corpus, evaluate: EvaluationOptions) -> pd.DataFrame:
+    """Measure the reconstruction of each test sample's modalities."""
+    _, network = Blueprint.from_state(model)
+    return evaluation.reconstruction_errors(network, corpus.test, evaluate.batch_size)
+
+
+def score(
+    predictions: pd.DataFrame,
+    reconstruction_errors: pd.DataFrame,
+    corpus: Corpus,
+    evaluate: EvaluationOptions,
+) -> dict[str, float]:
+    """Score the model and the trivial predictor on test."""
+    return evaluation.score_test(
+        predictions, reconstruction_errors, corpus, evaluate.sentiment
+    )
+
+
+def plot_training(history: pd.DataFrame, training: TrainingOptions, corpus: Corpus) -> Figure:
+    """Draw the training curves with their parts."""
+    return plots.plot_training(history, training.monitor, corpus.label)
+
+
+def plot_predictions(predictions: pd.DataFrame, corpus: Corpus) -> Figure:
+    """Draw predicted against true, or a confusion matrix."""
+    return plots.plot_predictions(predictions, corpus.test.targets.names, corpus.label)
+
+
+def plot_reconstruction(errors: pd.DataFrame, corpus: Corpus) -> Figure:
+    """Draw the reconstruction error a modality."""
+    return plots.plot_reconstruction(errors, corpus.label)
+
+
+def report(
+    metrics: dict[str, float], planted_metrics: dict[str, float], corpus: Corpus
+) -> pd.DataFrame:
+    """Set the model beside the trivial predictor, and print the short of it."""
+    table = evaluation.comparison(metrics | planted_metrics)
+    _print(table, f"Test, {corpus.label}, {len(corpus.test)} samples")
+    return table
+
+
+def _tag(corpus: Corpus) -> None:
+    """Say on the run which data it saw, and what that data lacks."""
+    lacking = {
+        f"{split_name}/{name}": int((~modality.present).sum())
+        for split_name, split in corpus.splits.items()
+        for name, modality in split.modalities.items()
+    }
+    tags = {
+        "synthetic": str(corpus.synthetic).lower(),
+        "modalities": ", ".join(corpus.train.modalities),
+        "modalities_left_out": ", ".join(corpus.left_out) or "none",
+        "samples": ", ".join(f"{name} {len(split)}" for name, split in corpus.splits.items()),
+        "samples_lacking_modality": (
+            ", ".join(f"{name} {count}" for name, count in lacking.items() if count) or "none"
+        ),
+        "samples_without_any_modality": ", ".join(
+            f"{name} {int((~split.has_any_modality).sum())}"
+            for name, split in corpus.splits.items()
+        ),
+    }
+    for name, value in tags.items():
+        log.info("%s: %s", name.replace("_", " "), value)
+    if mlflow.active_run():
+        mlflow.set_tags(tags)
+
+
+def _print(table: pd.DataFrame, title: str) -> None:
+    shown = Table(title=title, title_justify="left")
+    shown.add_column("metric")
+    for column in table.columns[1:]:
+        shown.add_column(column, justify="right")
+    for metric, *values in table.itertuples(index=False):
+        shown.add_row(metric, *("" if pd.isna(value) else f"{value:.3f}" for value in values))
+    Console(width=min(80, Console().width)).print(shown)

@@ -1,0 +1,127 @@
+"""Common English words, what each carries, and their vectors.
+
+A word carries at most one of the `CARRIED` directions, towards its positive or
+its negative pole: the three dimensions of the shared factor, then the two of
+the language style (what the speaker talks about). Function words carry none.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+PAUSE = "sp"
+"""Token of a pause in forced alignments; its vector is zero."""
+
+CARRIED = ("evaluation", "stance", "energy", "subject", "occasion")
+"""Directions that words carry: three of the shared factor, two of the style."""
+
+_POLES: dict[str, tuple[str, str]] = {
+    "evaluation": (
+        "great wonderful amazing brilliant excellent beautiful perfect lovely fantastic superb "
+        "good nice awesome charming delightful impressive outstanding clever strong fresh "
+        "pleasant touching gorgeous solid smart best",
+        "boring terrible awful horrible bad poor dull weak stupid ugly "
+        "disappointing painful mediocre silly cheap annoying worst lame flat messy "
+        "confusing ridiculous pathetic clumsy tedious shallow",
+    ),
+    "stance": (
+        "recommend love enjoy like adore agree trust praise admire appreciate "
+        "prefer choose support welcome celebrate thank keep definitely absolutely yes",
+        "avoid hate dislike regret refuse skip doubt blame reject complain "
+        "warn return waste quit ignore leave forget never hardly no",
+    ),
+    "energy": (
+        "wow laugh smile excited thrilled happy alive loud bright fast fun cheer dance jump eager",
+        "sigh yawn tired sleepy sad slow quiet cold grey dead worn bored gloomy asleep numb",
+    ),
+    "subject": (
+        "movie film actor scene story director character plot script camera screen role cast "
+        "ending drama comedy dialogue audience theater sequel",
+        "phone book laptop product battery price box button case cable keyboard page author "
+        "chapter cover machine store model design paper",
+    ),
+    "occasion": (
+        "family children friends mother father sister brother weekend evening dinner home party "
+        "holiday kids couple birthday",
+        "work office morning week month money boss company project meeting report hour business "
+        "schedule budget deadline",
+    ),
+}
+_SHARE = {"evaluation": 0.38, "stance": 0.15, "energy": 0.05, "subject": 0.07, "occasion": 0.05}
+_FUNCTION_WORDS = (
+    "the and to of a i it is that in you was this for but with on as have so they we he be my "
+    "not at just are what there she all if about its one do or me when up had were would then "
+    "out her from by some really who which will can how because people their them get think "
+    "him know more his an into than been could time other did only see go also even back two "
+    "very much way over after first make through any where thing most too here does still "
+    "little being our down before something these lot again maybe actually around own such "
+    "between another every while both though without since always each during until often "
+    "almost once part place point side kind bit"
+)
+
+
+class Vocabulary(NamedTuple):
+    """Words with what they carry.
+
+    Attributes
+    ----------
+    words : ndarray of str, shape (V,)
+        Unique, in lower case.
+    loadings : ndarray, shape (V, 5)
+        How far a word points along each of the `CARRIED` directions.
+    log_share : ndarray, shape (V,)
+        Logarithm of the frequency of a word where all factors are zero.
+    vectors : ndarray, shape (V, d)
+        Word vectors, float32.
+    """
+
+    words: NDArray[np.str_]
+    loadings: NDArray[np.float64]
+    log_share: NDArray[np.float64]
+    vectors: NDArray[np.float32]
+
+
+def build_vocabulary(size: int, noise: float, rng: np.random.Generator) -> Vocabulary:
+    """Draw word vectors in which the carried directions are planted.
+
+    ``vector(w) = loadings(w) P + noise * e``, with orthonormal rows ``P`` of
+    shape ``(5, size)`` and standard normal ``e``.
+
+    Parameters
+    ----------
+    size : int
+        Dimensions of a vector, at least 5.
+    noise : float
+        Standard deviation of what a vector holds beside its loadings.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Vocabulary
+    """
+    share: dict[str, float] = {}
+    loading: dict[str, NDArray[np.float64]] = {}
+    function_words = _FUNCTION_WORDS.split()
+    zipf = 1.0 / np.arange(3, 3 + len(function_words))
+    rest = 1.0 - sum(_SHARE.values())
+    share.update(zip(function_words, rest * zipf / zipf.sum(), strict=True))
+    loading.update((word, np.zeros(len(CARRIED))) for word in function_words)
+    for axis, name in enumerate(CARRIED):
+        for sign, pole in zip((1.0, -1.0), _POLES[name], strict=True):
+            words = pole.split()
+            for word in words:
+                share[word] = 0.5 * _SHARE[name] / len(words)
+                loading[word] = np.zeros(len(CARRIED))
+                loading[word][axis] = sign * rng.uniform(0.6, 1.4)
+    loadings = np.stack(list(loading.values()))
+    planted, _ = np.linalg.qr(rng.normal(size=(size, len(CARRIED))))
+    vectors = loadings @ planted.T + noise * rng.normal(size=(len(loadings), size))
+    return Vocabulary(
+        np.array(list(share)),
+        loadings,
+        np.log(np.array(list(share.values()))),
+        vectors.astype(np.float32),
+    )

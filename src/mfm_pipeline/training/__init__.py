@@ -1,0 +1,11 @@
+"""Training with Lightning: the loop, what it logs, checkpoints and resuming."""
+
+import logging
+
+from mfm_pipeline.training.fit import TrainedModel, fit
+from mfm_pipeline.training.options import TrainingOptions
+
+# What Lightning says at its start is about devices that are not there.
+logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+
+__all__ = ["TrainedModel", "TrainingOptions", "fit"]

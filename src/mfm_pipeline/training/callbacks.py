@@ -1,0 +1,153 @@
+"""Training behaviour, one duty each."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import mlflow
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ProgressBar
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from tqdm import tqdm
+
+from mfm_pipeline.training.module import TrainingModule
+from mfm_pipeline.training.options import TrainingOptions
+
+
+class EpochHistory(Callback):
+    """Keep every epoch's costs, and log them to MLflow with the epoch as step."""
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[str, float]] = []
+        self._logged: set[int] = set()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look up what a run that was broken off has logged.
+
+        Killed between logging and its checkpoint it repeats an epoch, and
+        a metric has one value an epoch.
+        """
+        self._logged = _logged_epochs()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add the epoch, before the checkpoint that holds this history is written."""
+        assert isinstance(pl_module, TrainingModule)
+        epoch = len(self.epochs)
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        costs = pl_module.epoch_costs
+        self.epochs.append({"epoch": epoch, **costs, "learning_rate": rate})
+        if trainer.is_global_zero and mlflow.active_run() and epoch not in self._logged:
+            mlflow.log_metrics({**costs, "learning_rate": rate}, step=epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the history for the checkpoint."""
+        return {"epochs": self.epochs}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the history of the epochs before the checkpoint."""
+        self.epochs = list(state_dict["epochs"])
+
+
+class LearningRate(Callback):
+    """Set the learning rate of each epoch from the epochs before it.
+
+    Lightning steps a plateau schedule after the checkpoint is written, so that
+    a resumed run would be one step behind. Here the schedule is a function of
+    the history, which the checkpoint holds.
+
+    Parameters
+    ----------
+    options : TrainingOptions
+    history : EpochHistory
+    """
+
+    def __init__(self, options: TrainingOptions, history: EpochHistory) -> None:
+        self.options = options
+        self.history = history
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Set the rate of the epoch that begins."""
+        past = [epoch[self.options.monitor] for epoch in self.history.epochs]
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = learning_rate(self.options, past)
+
+
+def learning_rate(options: TrainingOptions, monitored: list[float]) -> float:
+    """Return the learning rate after epochs with the given monitored costs."""
+    if options.schedule == "cosine":
+        share = len(monitored) / options.epochs
+        return options.learning_rate * (1 + math.cos(math.pi * share)) / 2
+    if options.schedule == "constant":
+        return options.learning_rate
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=options.learning_rate)
+    plateau = ReduceLROnPlateau(
+        optimizer, factor=options.plateau.factor, patience=options.plateau.patience
+    )
+    for cost in monitored:
+        plateau.step(cost)
+    return float(optimizer.param_groups[0]["lr"])
+
+
+class ResumableEarlyStopping(EarlyStopping):
+    """Early stopping that stays stopped when the run is resumed."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop before the first epoch if patience was spent already."""
+        super().on_train_start(trainer, pl_module)
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+class EpochProgress(ProgressBar):
+    """One bar over the epochs, with the costs that matter; no bar off a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bar: tqdm[Any] | None = None
+
+    def disable(self) -> None:
+        """Lightning's way to silence other processes than the first."""
+        self._enabled = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the bar at the epoch to begin with."""
+        self._bar = tqdm(
+            total=trainer.max_epochs,
+            initial=trainer.current_epoch,
+            desc="Training MFM",
+            unit="epoch",
+            file=sys.stderr,
+            dynamic_ncols=True,
+            disable=None if getattr(self, "_enabled", True) else True,
+        )
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Move on by one epoch."""
+        assert isinstance(pl_module, TrainingModule) and self._bar is not None
+        costs = pl_module.epoch_costs
+        self._bar.set_postfix(
+            train=f"{costs['train/loss']:.3f}", valid=f"{costs['valid/loss']:.3f}", refresh=False
+        )
+        self._bar.update()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the bar as the last line that it wrote."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Close the bar, for the error to begin on a line of its own."""
+        self.on_train_end(trainer, pl_module)
+
+
+def _logged_epochs() -> set[int]:
+    run = mlflow.active_run()
+    if run is None:
+        return set()
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "learning_rate")
+    return {metric.step for metric in history}

@@ -1,0 +1,119 @@
+"""The Lightning module: one objective over data that is resident on the device."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from mfm_pipeline.models import MFM, Inputs
+from mfm_pipeline.objectives import Costs, Objective
+from mfm_pipeline.training.batches import epoch_seed
+from mfm_pipeline.training.options import TrainingOptions
+
+
+class TrainingModule(LightningModule):
+    """Train an MFM by Equation 4.
+
+    Parameters
+    ----------
+    model : MFM
+    objective : Objective
+    data : mapping of str to (Inputs, Tensor)
+        Inputs and targets, as the task's cost takes them, of ``train`` and
+        ``valid``.
+    options : TrainingOptions
+    """
+
+    def __init__(
+        self,
+        *,
+        model: MFM,
+        objective: Objective,
+        data: Mapping[str, tuple[Inputs, Tensor]],
+        options: TrainingOptions,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+        self.data = dict(data)
+        self.options = options
+        self.epoch_costs: dict[str, float] = {}
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = defaultdict(int)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the data out: the average of the weights is a copy of the module."""
+        state: dict[str, Any] = super().__getstate__()
+        return {**state, "data": {}}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return Adam, with its decay kept out of the gradient's moments."""
+        return torch.optim.AdamW(
+            self.parameters(),
+            lr=self.options.learning_rate,
+            weight_decay=self.options.weight_decay,
+        )
+
+    def on_fit_start(self) -> None:
+        """Move the data to the device, once, in the precision of the weights."""
+        dtype = next(self.parameters()).dtype
+        for name, (inputs, targets) in self.data.items():
+            floating = targets.is_floating_point()
+            self.data[name] = (
+                inputs.to(self.device, dtype),
+                targets.to(self.device, dtype if floating else None),
+            )
+
+    def on_train_epoch_start(self) -> None:
+        """Seed by epoch, so that an epoch is the same whether or not it was resumed."""
+        torch.manual_seed(epoch_seed(self.options.seed, self.current_epoch))
+        self.epoch_costs = {}
+
+    def training_step(self, index: Tensor) -> Tensor:
+        """Return the objective on the samples at `index`."""
+        return self._step("train", index).total
+
+    def validation_step(self, index: Tensor) -> None:
+        """Add up the objective on the samples at `index`."""
+        self._step("valid", index)
+
+    def on_validation_epoch_end(self) -> None:
+        """Publish the validation costs, which early stopping and checkpoints watch."""
+        costs = self._means("valid")
+        self.epoch_costs |= costs
+        self.log_dict(costs, sync_dist=True)
+
+    def on_train_batch_end(self, *_: object) -> None:
+        """Publish the training costs with the last batch, before callbacks look."""
+        if self.trainer.is_last_batch:
+            self.epoch_costs |= self._means("train")
+
+    def _step(self, split: str, index: Tensor) -> Costs:
+        inputs, targets = self.data[split]
+        index = index.to(self.device)
+        batch = inputs[index]
+        costs: Costs = self.objective(self.model(batch), batch, targets[index])
+        weight = len(index)
+        self._counts[split] += weight
+        for name, cost in _named(costs, split):
+            self._sums[name] = self._sums.get(name, 0) + weight * cost.detach()
+        return costs
+
+    def _means(self, split: str) -> dict[str, float]:
+        count = self._counts.pop(split)
+        names = [name for name in self._sums if name.startswith(f"{split}/")]
+        return {name: float(self._sums.pop(name)) / count for name in names}
+
+
+def _named(costs: Costs, split: str) -> list[tuple[str, Tensor]]:
+    return [
+        (f"{split}/loss", costs.total),
+        (f"{split}/task", costs.task),
+        (f"{split}/prior", costs.prior),
+        *((f"{split}/reconstruction/{name}", c) for name, c in costs.reconstruction.items()),
+    ]

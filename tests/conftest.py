@@ -1,0 +1,69 @@
+"""A small corpus with structure, and the real data where it lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mfm_pipeline.data import Corpus, Modality, Split, Targets, Task
+
+os.environ["DO_NOT_TRACK"] = "1"
+
+ROOT = Path(__file__).parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+MakeCorpus = Callable[..., Corpus]
+
+
+@pytest.fixture(scope="session")
+def make_corpus() -> MakeCorpus:
+    """Return a maker of corpora whose label is a function of every modality's mean."""
+    return _make_corpus
+
+
+def _make_corpus(
+    *,
+    task: Task = "regression",
+    sizes: tuple[int, int, int] = (48, 16, 20),
+    steps: int = 6,
+    features: dict[str, int] | None = None,
+    targets: int = 1,
+    seed: int = 0,
+) -> Corpus:
+    rng = np.random.default_rng(seed)
+    features = features or {"language": 5, "acoustic": 3, "visual": 4}
+    loadings = {name: rng.normal(size=(2, d)) for name, d in features.items()}
+
+    def split(name: str, n: int) -> Split:
+        factor = rng.normal(size=(n, 2))
+        start = rng.integers(0, steps - 1, size=n)
+        used = np.arange(steps) >= start[:, None]
+        modalities = {}
+        for modality, d in features.items():
+            present = rng.random(n) > 0.1
+            mask = used & present[:, None] & (rng.random((n, steps)) > 0.05)
+            mask[:, -1] = present
+            values = factor[:, None] @ loadings[modality] + 0.3 * rng.normal(size=(n, steps, d))
+            values = np.where(mask[..., None], values, 0).astype(np.float32)
+            modalities[modality] = Modality(values, present, mask)
+        signal = factor @ rng.normal(size=(2, targets)) if targets > 1 else factor[:, :1]
+        return Split(modalities, _targets(task, signal), np.array([f"{name}_{i}" for i in range(n)]))
+
+    names = ("train", "valid", "test")
+    splits = {name: split(name, n) for name, n in zip(names, sizes, strict=True)}
+    return Corpus("toy", splits, synthetic=True)
+
+
+def _targets(task: Task, signal: np.ndarray) -> Targets:
+    k = signal.shape[1]
+    names = tuple(f"target_{i}" for i in range(k))
+    if task == "multiclass":
+        classes = np.digitize(signal[:, 0], (-0.5, 0.5)).astype(np.int64)
+        return Targets(classes, ("low", "middle", "high"), task)
+    if task == "multilabel":
+        return Targets((signal > 0).astype(np.float32), names, task)
+    return Targets((2 * signal + 1).astype(np.float32), names, task)
