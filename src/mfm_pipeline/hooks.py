@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
@@ -25,6 +24,8 @@ NOT_TRACKED = {"training.resume"}
 RUN_FILE = "mlflow_run.json"
 
 log = logging.getLogger(__name__)
+# MLflow talks of its database tables at every start.
+logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 
 class TrackingHook(MlflowHook):  # type: ignore[misc]
@@ -38,13 +39,6 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
     ParameterError
         If a run is resumed with parameters other than those it began with.
     """
-
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Set MLflow up; its own talk on the console is left out."""
-        for noisy in ("alembic", "mlflow.store.db", "mlflow.tracking"):
-            logging.getLogger(noisy).setLevel(logging.WARNING)
-        super().after_context_created(context)
 
     @hook_impl
     def before_pipeline_run(

@@ -7,7 +7,7 @@ from mfm_pipeline.hooks import TrackingHook
 
 # Our hook is kedro-mlflow's with more in it: the plugin's own stays out.
 HOOKS = (TrackingHook(),)
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-mlflow",)
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-mlflow")
 
 CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {

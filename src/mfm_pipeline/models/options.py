@@ -11,8 +11,8 @@ from mfm_pipeline.models import per_modality
 from mfm_pipeline.models.fusion import FUSIONS, FusionOptions
 from mfm_pipeline.models.modality import KINDS
 from mfm_pipeline.models.per_modality import (
-    Dropout,
-    DropoutPerModality,
+    Probability,
+    ProbabilityPerModality,
     NamePerModality,
     Size,
     SizePerModality,
@@ -43,8 +43,8 @@ class DiscriminativeOptions(BaseModel):
 
     latent: Size = Field(default=32, description="Size of Zy.")
     factor: Size = Field(default=16, description="Size of Fy.")
-    dropout: Dropout = Field(default=0.0, description="Dropout from Zy to Fy.")
-    head_dropout: Dropout = Field(default=0.0, description="Dropout from Fy to Y.")
+    dropout: Probability = Field(default=0.0, description="Dropout from Zy to Fy.")
+    head_dropout: Probability = Field(default=0.0, description="Dropout from Fy to Y.")
 
 
 class GenerativeOptions(BaseModel):
@@ -58,7 +58,7 @@ class GenerativeOptions(BaseModel):
         default=None, description="Size of each encoder's LSTM; by default that of its Zai."
     )
     encoder: NamePerModality = Field(default="lstm", description="Name of each Q(Zai | Xi).")
-    dropout: DropoutPerModality = Field(default=0.0, description="Dropout from Zai to Fai.")
+    dropout: ProbabilityPerModality = Field(default=0.0, description="Dropout from Zai to Fai.")
 
     @field_validator("encoder")
     @classmethod

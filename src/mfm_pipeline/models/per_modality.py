@@ -10,11 +10,11 @@ from pydantic import BaseModel, Field
 from mfm_pipeline.errors import ParameterError
 
 Size = Annotated[int, Field(ge=1)]
-Dropout = Annotated[float, Field(ge=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 SizePerModality = Size | dict[str, Size]
-DropoutPerModality = Dropout | dict[str, Dropout]
+ProbabilityPerModality = Probability | dict[str, Probability]
 WeightPerModality = Weight | dict[str, Weight]
 NamePerModality = str | dict[str, str]
 

@@ -6,6 +6,7 @@ from mfm_pipeline.training.fit import TrainedModel, fit
 from mfm_pipeline.training.options import TrainingOptions
 
 # What Lightning says at its start is about devices that are not there.
-logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+for _name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 __all__ = ["TrainedModel", "TrainingOptions", "fit"]

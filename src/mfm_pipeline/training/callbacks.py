@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 from typing import Any
@@ -15,6 +16,8 @@ from tqdm import tqdm
 
 from mfm_pipeline.training.module import TrainingModule
 from mfm_pipeline.training.options import TrainingOptions
+
+log = logging.getLogger(__name__)
 
 
 class EpochHistory(Callback):
@@ -102,10 +105,11 @@ class ResumableEarlyStopping(EarlyStopping):
 
 
 class EpochProgress(ProgressBar):
-    """One bar over the epochs, with the costs that matter; no bar off a terminal."""
+    """One bar over the epochs, with the costs that matter; off a terminal, ten lines."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._enabled = True
         self._bar: tqdm[Any] | None = None
 
     def disable(self) -> None:
@@ -121,20 +125,22 @@ class EpochProgress(ProgressBar):
             unit="epoch",
             file=sys.stderr,
             dynamic_ncols=True,
-            disable=None if getattr(self, "_enabled", True) else True,
+            leave=False,
+            disable=None if self._enabled else True,
         )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Move on by one epoch."""
         assert isinstance(pl_module, TrainingModule) and self._bar is not None
-        costs = pl_module.epoch_costs
-        self._bar.set_postfix(
-            train=f"{costs['train/loss']:.3f}", valid=f"{costs['valid/loss']:.3f}", refresh=False
-        )
+        train, valid = (f"{pl_module.epoch_costs[f'{s}/loss']:.3f}" for s in ("train", "valid"))
+        self._bar.set_postfix(train=train, valid=valid, refresh=False)
         self._bar.update()
+        epoch, epochs = trainer.current_epoch + 1, trainer.max_epochs or 1
+        if self._bar.disable and self._enabled and epoch * 10 // epochs > (epoch - 1) * 10 // epochs:
+            log.info("epoch %d of %d: loss %s, valid %s", epoch, epochs, train, valid)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave the bar as the last line that it wrote."""
+        """Take the bar away."""
         if self._bar is not None:
             self._bar.close()
 

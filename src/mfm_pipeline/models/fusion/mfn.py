@@ -14,7 +14,7 @@ from mfm_pipeline.models.dropout import Dropout, dropout_mask
 from mfm_pipeline.models.encoder import Encoder
 from mfm_pipeline.models.fusion.base import FusionOptions, sequences_only
 from mfm_pipeline.models.inputs import Inputs
-from mfm_pipeline.models.per_modality import Dropout, Size, SizePerModality, value_for
+from mfm_pipeline.models.per_modality import Probability, Size, SizePerModality, value_for
 from mfm_pipeline.models.pooling import last_state
 from mfm_pipeline.models.recurrent.lstm import LSTM
 from mfm_pipeline.models.recurrent.memory_states import memory_states
@@ -168,7 +168,7 @@ class PerceptronOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     hidden: Size = Field(default=128, description="Size of the hidden layer.")
-    dropout: Dropout = Field(default=0.5, description="Dropout on the hidden layer.")
+    dropout: Probability = Field(default=0.5, description="Dropout on the hidden layer.")
 
 
 class MemoryFusionOptions(FusionOptions):

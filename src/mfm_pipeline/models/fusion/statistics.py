@@ -13,7 +13,7 @@ from mfm_pipeline.models.encoder import Encoder
 from mfm_pipeline.models.fusion.base import FusionOptions, sequences_only
 from mfm_pipeline.models.fusion.ef_lstm import EarlyFusionLSTM
 from mfm_pipeline.models.inputs import Inputs
-from mfm_pipeline.models.per_modality import Dropout, Size
+from mfm_pipeline.models.per_modality import Probability, Size
 from mfm_pipeline.models.pooling import masked_statistics, statistics_size
 from mfm_pipeline.models.spec import ModalitySpec
 
@@ -70,7 +70,7 @@ class StatisticsOptions(FusionOptions):
     hidden: Size | None = Field(
         default=None, description="Size of a hidden layer over the statistics; none by default."
     )
-    dropout: Dropout = Field(default=0.0, description="Dropout on the statistics' layer.")
+    dropout: Probability = Field(default=0.0, description="Dropout on the statistics' layer.")
     recurrent: Literal["none", "ef_lstm"] = Field(
         default="none", description="Recurrent encoder beside the statistics."
     )

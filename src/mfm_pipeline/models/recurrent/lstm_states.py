@@ -98,27 +98,20 @@ class _LSTMStates(torch.autograd.Function):
         parts[:, :, 2].mul_(2)
         cells, squashed, hidden = inputs.new_empty(3, steps, n, size).unbind(0)
         minus_one = inputs.new_tensor(-1)
-        for t, (gate, (i, f, g, o), c, s, h) in enumerate(
-            zip(
-                gates.unbind(0),
-                zip(*(part.unbind(0) for part in parts.unbind(2)), strict=True),
-                cells.unbind(0),
-                squashed.unbind(0),
-                hidden.unbind(0),
-                strict=True,
-            )
-        ):
+        # Views are made once for all steps: each costs as much as a small operation.
+        i, f, g, o = (part.unbind(0) for part in parts.unbind(2))
+        c, s, h = cells.unbind(0), squashed.unbind(0), hidden.unbind(0)
+        for t, gate in enumerate(gates.unbind(0)):
             if t > 0:
-                gate.addmm_(h_before, doubled)
+                gate.addmm_(h[t - 1], doubled)
             gate.sigmoid_()
-            torch.add(minus_one, g, alpha=2, out=g)
-            torch.mul(i, g, out=c)
+            torch.add(minus_one, g[t], alpha=2, out=g[t])
+            torch.mul(i[t], g[t], out=c[t])
             if t > 0:
-                c.addcmul_(f, c_before)
-            torch.mul(c, 2, out=s)
-            torch.add(minus_one, s.sigmoid_(), alpha=2, out=s)
-            torch.mul(o, s, out=h)
-            h_before, c_before = h, c
+                c[t].addcmul_(f[t], c[t - 1])
+            torch.mul(c[t], 2, out=s[t])
+            torch.add(minus_one, s[t].sigmoid_(), alpha=2, out=s[t])
+            torch.mul(o[t], s[t], out=h[t])
         ctx.save_for_backward(inputs, input_weight, weight, parts, cells, squashed, hidden)
         ctx.set_materialize_grads(False)
         return hidden, cells
@@ -141,24 +134,28 @@ class _LSTMStates(torch.autograd.Function):
         factor[1:, :, 1].mul_(cells[:-1])
         factor[:, :, 2].mul_(i)
         factor[:, :, 3].mul_(squashed)
-        through = torch.addcmul(o, hidden, squashed, value=-1)
+        through = torch.addcmul(o, hidden, squashed, value=-1).unbind(0)
         gate_grad = factor.view(steps, n, 4 * size)
+        gates, from_cell, from_hidden = (
+            view.unbind(0) for view in (gate_grad, factor[:, :, :3], factor[:, :, 3])
+        )
+        forget = f.unbind(0)
+        above = None if hidden_grad is None else hidden_grad.unbind(0)
+        beside = None if cells_grad is None else cells_grad.unbind(0)
         dc = parts.new_zeros(n, size)
-        dh = parts.new_empty(n, size)
+        dc_of_each = dc[:, None]
+        dh = parts.new_zeros(n, size)
         for t in range(steps - 1, -1, -1):
-            if t == steps - 1:
-                dh = parts.new_zeros(n, size) if hidden_grad is None else hidden_grad[t]
-            elif hidden_grad is None:
-                dh = gate_grad[t + 1] @ weight
-            else:
-                dh = torch.addmm(hidden_grad[t], gate_grad[t + 1], weight)
             if t < steps - 1:
-                dc.mul_(f[t + 1])
+                dc.mul_(forget[t + 1])
+                torch.mm(gates[t + 1], weight, out=dh)
+            if above is not None:
+                dh.add_(above[t])
             dc.addcmul_(dh, through[t])
-            if cells_grad is not None:
-                dc.add_(cells_grad[t])
-            factor[t, :, :3].mul_(dc[:, None])
-            factor[t, :, 3].mul_(dh)
+            if beside is not None:
+                dc.add_(beside[t])
+            from_cell[t].mul_(dc_of_each)
+            from_hidden[t].mul_(dh)
         flat = gate_grad.view(steps * n, 4 * size)
         early = flat[: given * n]
         needs = ctx.needs_input_grad

@@ -98,17 +98,20 @@ class _MemoryStates(torch.autograd.Function):
         from_layer = gate_weight.transpose(1, 2)
         bias = gate_bias[:, None]
         memory = proposal.new_zeros(n, width)
+        layer, gate, result = layers.unbind(0), gates.unbind(0), memories.unbind(0)
+        halves = layers.view(steps, n, 2, -1).transpose(1, 2).unbind(0)
+        retain, update = gates[:, 0].unbind(0), gates[:, 1].unbind(0)
+        given, offered = drive.unbind(0), proposal.unbind(0)
+        masks = None if mask is None else mask.unbind(0)
         for t in range(steps):
-            layer = layers[t]
-            torch.addmm(drive[t], memory, from_memory, out=layer)
-            layer.relu_()
-            if mask is not None:
-                layer.mul_(mask[t])
-            gate = gates[t]
-            torch.baddbmm(bias, layer.view(n, 2, -1).transpose(0, 1), from_layer, out=gate)
-            retain, update = gate.sigmoid_().unbind(0)
-            memory = torch.mul(retain, memory, out=memories[t])
-            memory.addcmul_(update, proposal[t])
+            torch.addmm(given[t], memory, from_memory, out=layer[t])
+            layer[t].relu_()
+            if masks is not None:
+                layer[t].mul_(masks[t])
+            torch.baddbmm(bias, halves[t], from_layer, out=gate[t])
+            gate[t].sigmoid_()
+            memory = torch.mul(retain[t], memory, out=result[t])
+            memory.addcmul_(update[t], offered[t])
         ctx.save_for_backward(proposal, memory_weight, gate_weight, mask, layers, gates, memories)
         return memories
 
@@ -126,16 +129,19 @@ class _MemoryStates(torch.autograd.Function):
         layer_grad = (layers > 0).to(layers.dtype) if mask is None else mask * (layers > 0)
         memory_grads = torch.empty_like(proposal)
         into_layer = layers.new_empty(2, n, gate_weight.shape[2])
+        grads, retain = memory_grads.unbind(0), gates[:, 0].unbind(0)
+        above, into_gate = memories_grad.unbind(0), gate_grad.unbind(0)
+        into_drive = layer_grad.unbind(0)
+        halves = layer_grad.view(steps, n, 2, -1).transpose(1, 2).unbind(0)
         for t in range(steps - 1, -1, -1):
-            grad = memory_grads[t]
             if t == steps - 1:
-                grad.copy_(memories_grad[t])
+                grads[t].copy_(above[t])
             else:
-                torch.addmm(memories_grad[t], layer_grad[t + 1], memory_weight, out=grad)
-                grad.addcmul_(memory_grads[t + 1], gates[t + 1, 0])
-            gate_grad[t].mul_(grad)
-            torch.bmm(gate_grad[t], gate_weight, out=into_layer)
-            layer_grad[t].view(n, 2, -1).mul_(into_layer.transpose(0, 1))
+                torch.addmm(above[t], into_drive[t + 1], memory_weight, out=grads[t])
+                grads[t].addcmul_(grads[t + 1], retain[t + 1])
+            into_gate[t].mul_(grads[t])
+            torch.bmm(into_gate[t], gate_weight, out=into_layer)
+            halves[t].mul_(into_layer)
         rows = steps * n
         gate_rows = gate_grad.transpose(0, 1).reshape(2, rows, width)
         layer_rows = layers.view(rows, 2, -1).transpose(0, 1)

@@ -1,0 +1,117 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from kedro.io.core import DatasetError
+
+from mfm_pipeline.data import Corpus, Modality, Split, Targets, Task
+from mfm_pipeline.datasets import CorpusDataset
+from mfm_pipeline.errors import DataError
+
+
+def _split(n: int, task: Task, *, words: bool) -> Split:
+    rng = np.random.default_rng(n)
+    steps = rng.random((n, 4)) > 0.4
+    steps[0] = False
+    sequence = Modality(rng.normal(size=(n, 4, 3)).astype(np.float32), steps.any(axis=1), steps)
+    image = Modality(rng.integers(0, 255, (n, 1, 5, 6), np.uint8), rng.random(n) > 0.5)
+    values: dict[str, Any] = {
+        "regression": rng.normal(size=(n, 2)).astype(np.float32),
+        "multilabel": rng.integers(0, 2, (n, 2)).astype(np.float32),
+        "multiclass": rng.integers(0, 2, n),
+    }
+    return Split(
+        modalities={"visual": sequence, "image": image, "acoustic": sequence},
+        targets=Targets(values[task], ("größe", "b"), task),
+        ids=np.array([f"vidéo_{n}[{i}]" for i in range(n)]),
+        words=np.where(steps, "naïve", "") if words else None,
+    )
+
+
+def _corpus(task: Task = "regression", *, words: bool = True) -> Corpus:
+    splits = {
+        name: _split(n, task, words=words)
+        for name, n in [("train", 5), ("valid", 3), ("test", 4)]
+    }
+    counts = {"segments without words": 3, "words dropped (shorter than 1e-05 s)": 1}
+    return Corpus("sample", splits, synthetic=True, left_out=("language",), counts=counts)
+
+
+def _assert_same(found: Corpus, expected: Corpus) -> None:
+    for name in ("name", "synthetic", "left_out", "counts"):
+        assert getattr(found, name) == getattr(expected, name)
+    for key, split in expected.splits.items():
+        other = found.splits[key]
+        assert list(other.modalities) == list(split.modalities)
+        np.testing.assert_array_equal(other.ids, split.ids)
+        assert (other.words is None) == (split.words is None)
+        if split.words is not None:
+            np.testing.assert_array_equal(other.words, split.words)
+        assert (other.targets.names, other.targets.task) == (split.targets.names, split.targets.task)
+        np.testing.assert_array_equal(other.targets.values, split.targets.values)
+        for modality, values in split.modalities.items():
+            for part in ("values", "present", "steps"):
+                np.testing.assert_array_equal(
+                    getattr(other.modalities[modality], part), getattr(values, part)
+                )
+
+
+@pytest.mark.parametrize("task", ["regression", "multiclass", "multilabel"])
+@pytest.mark.parametrize("words", [True, False])
+def test_everything_survives(task: Task, words: bool, tmp_path: Path) -> None:
+    dataset = CorpusDataset(filepath=str(tmp_path / "x" / "corpus.h5"))
+    assert not dataset.exists()
+    dataset.save(_corpus(task, words=words))
+    assert dataset.exists()
+    _assert_same(dataset.load(), _corpus(task, words=words))
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> CorpusDataset:
+    dataset = CorpusDataset(filepath=str(tmp_path / "corpus.h5"))
+    dataset.save(_corpus())
+    return dataset
+
+
+def _load_error(dataset: CorpusDataset) -> str:
+    with pytest.raises(DatasetError) as caught:
+        dataset.load()
+    assert isinstance(caught.value.__cause__, DataError)
+    return str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("version", [2, "1", None])
+def test_another_version_is_refused(version: object, dataset: CorpusDataset, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "corpus.h5", "a") as file:
+        del file.attrs["schema_version"]
+        if version is not None:
+            file.attrs["schema_version"] = version
+    assert f"corpus.h5: schema_version: found {version}; expected 1" in _load_error(dataset)
+
+
+def test_damage_is_refused(dataset: CorpusDataset, tmp_path: Path) -> None:
+    path = tmp_path / "corpus.h5"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    assert "truncated" in _load_error(dataset)
+    path.write_bytes(b"nonsense")
+    assert "not an HDF5 file" in _load_error(dataset)
+    path.write_bytes(whole)
+    with h5py.File(path, "a") as file:
+        file["test/modalities/visual/steps"][0, 0] = True
+    assert "corpus.h5: the step mask is set in a sample" in _load_error(dataset)
+    with h5py.File(path, "a") as file:
+        del file["test/modalities/visual"]
+    assert "/test/modalities/visual: missing" in _load_error(dataset)
+
+
+def test_a_failed_save_leaves_the_old_file(dataset: CorpusDataset, tmp_path: Path) -> None:
+    bad = _corpus()
+    object.__setattr__(bad.splits["test"].targets, "values", np.array([object()]))
+    with pytest.raises(DatasetError):
+        dataset.save(replace(bad, name="other"))
+    _assert_same(dataset.load(), _corpus())
+    assert [entry.name for entry in tmp_path.iterdir()] == ["corpus.h5"]
