@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,7 +52,9 @@ def _make_corpus(
             values = np.where(mask[..., None], values, 0).astype(np.float32)
             modalities[modality] = Modality(values, present, mask)
         signal = factor @ rng.normal(size=(2, targets)) if targets > 1 else factor[:, :1]
-        return Split(modalities, _targets(task, signal), np.array([f"{name}_{i}" for i in range(n)]))
+        return Split(
+            modalities, _targets(task, signal), np.array([f"{name}_{i}" for i in range(n)])
+        )
 
     names = ("train", "valid", "test")
     splits = {name: split(name, n) for name, n in zip(names, sizes, strict=True)}
@@ -67,3 +70,19 @@ def _targets(task: Task, signal: np.ndarray) -> Targets:
     if task == "multilabel":
         return Targets((signal > 0).astype(np.float32), names, task)
     return Targets((2 * signal + 1).astype(np.float32), names, task)
+
+
+@pytest.fixture(scope="session")
+def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Return a maker of Kedro projects with this one's code and configuration, and no data."""
+    from kedro.framework.startup import bootstrap_project
+
+    def make() -> Path:
+        project = tmp_path_factory.mktemp("project")
+        shutil.copy(ROOT / "pyproject.toml", project)
+        shutil.copytree(ROOT / "conf", project / "conf")
+        (project / "src").mkdir()
+        bootstrap_project(project)
+        return project
+
+    return make

@@ -90,5 +90,3 @@ def _check_names(known: Mapping[str, Any], given: Mapping[str, Any], where: str)
         close = get_close_matches(name, allowed, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(allowed)}"
         raise ParameterError(f"{where}unknown parameter '{name}'; {hint}")
-
-

@@ -69,9 +69,7 @@ class Modality:
         steps = self.steps
         if steps is None or steps.shape != self.values.shape[:2] or steps.dtype != np.bool_:
             found = None if steps is None else (steps.dtype, steps.shape)
-            raise DataError(
-                f"step mask is {found}; expected bool of shape {self.values.shape[:2]}"
-            )
+            raise DataError(f"step mask is {found}; expected bool of shape {self.values.shape[:2]}")
         if steps[~self.present].any():
             raise DataError("the step mask is set in a sample whose modality is absent")
         if not np.isfinite(self.values[steps]).all():

@@ -149,7 +149,7 @@ def reconstruction_cost(reconstruction: Tensor, values: Tensor, mask: Tensor) ->
     """
     inner = reconstruction.shape[mask.dim() :]
     hidden = ~mask.reshape(mask.shape + (1,) * len(inner))
-    difference = (reconstruction - values).masked_fill(hidden, 0)
+    difference = (reconstruction - values).masked_fill_(hidden, 0)
     observed = mask.sum() * inner.numel()
     return difference.square().sum() / observed.clamp(min=1)
 
@@ -178,12 +178,11 @@ def mmd(latent: Tensor, draws: Tensor, present: Tensor | None = None) -> Tensor:
     weight = latent.new_ones(n) if present is None else present.to(latent.dtype)
     weight = weight / weight.sum().clamp(min=1)
     # One quadratic form over both samples: latents count positive, draws negative.
-    points = torch.cat([latent, draws])
     sign = torch.cat([weight, -weight])
+    points = torch.cat([latent, draws]) / size
     square = points.square().sum(dim=1)
-    distance = square[:, None] + square - 2 * points @ points.T
-    kernel = torch.exp(-distance.clamp(min=0) / size**2)
-    return sign @ kernel @ sign
+    distance = torch.addmm(square[:, None] + square, points, points.t(), alpha=-2)
+    return sign @ torch.exp(-distance) @ sign
 
 
 def kl(mean: Tensor, log_variance: Tensor, present: Tensor | None = None) -> Tensor:

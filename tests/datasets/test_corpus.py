@@ -33,8 +33,7 @@ def _split(n: int, task: Task, *, words: bool) -> Split:
 
 def _corpus(task: Task = "regression", *, words: bool = True) -> Corpus:
     splits = {
-        name: _split(n, task, words=words)
-        for name, n in [("train", 5), ("valid", 3), ("test", 4)]
+        name: _split(n, task, words=words) for name, n in [("train", 5), ("valid", 3), ("test", 4)]
     }
     counts = {"segments without words": 3, "words dropped (shorter than 1e-05 s)": 1}
     return Corpus("sample", splits, synthetic=True, left_out=("language",), counts=counts)
@@ -50,7 +49,10 @@ def _assert_same(found: Corpus, expected: Corpus) -> None:
         assert (other.words is None) == (split.words is None)
         if split.words is not None:
             np.testing.assert_array_equal(other.words, split.words)
-        assert (other.targets.names, other.targets.task) == (split.targets.names, split.targets.task)
+        assert (other.targets.names, other.targets.task) == (
+            split.targets.names,
+            split.targets.task,
+        )
         np.testing.assert_array_equal(other.targets.values, split.targets.values)
         for modality, values in split.modalities.items():
             for part in ("values", "present", "steps"):
@@ -84,7 +86,9 @@ def _load_error(dataset: CorpusDataset) -> str:
 
 
 @pytest.mark.parametrize("version", [2, "1", None])
-def test_another_version_is_refused(version: object, dataset: CorpusDataset, tmp_path: Path) -> None:
+def test_another_version_is_refused(
+    version: object, dataset: CorpusDataset, tmp_path: Path
+) -> None:
     with h5py.File(tmp_path / "corpus.h5", "a") as file:
         del file.attrs["schema_version"]
         if version is not None:

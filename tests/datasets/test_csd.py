@@ -146,7 +146,10 @@ BROKEN = {
         lambda f: [_replace(f["COVAREP/data"], key, None) for key in ("a", "b", "c[0]")],
         "no video with frames",
     ),
-    "video is no group": (lambda f: _replace(f["COVAREP/data"], "a", [1]), "data/a: found no group"),
+    "video is no group": (
+        lambda f: _replace(f["COVAREP/data"], "a", [1]),
+        "data/a: found no group",
+    ),
     "no intervals": (
         lambda f: _replace(f["COVAREP/data/a"], "intervals", None),
         "data/a/intervals: missing; found 'features'",

@@ -46,7 +46,9 @@ def test_the_literal_double_loop_agrees(words: Any, track: Any, skip: bool, bloc
         means, observed = align(words, *track, min_overlap=EPS, bad_frames=rule)
     expected, expected_observed = align_literally(words, *track, EPS, skip=skip)
     np.testing.assert_array_equal(observed, expected_observed)
-    np.testing.assert_allclose(means, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max(initial=1))
+    np.testing.assert_allclose(
+        means, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max(initial=1)
+    )
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
@@ -69,7 +71,7 @@ def test_a_long_video_with_a_large_offset_loses_nothing(shuffled: bool) -> None:
 
 def test_by_hand() -> None:
     words = np.array([[0.0, 1.0], [1.0, 2.0], [5.0, 6.0]])
-    track = np.array([[0.9, 1.1], [0.0, 0.5], [1.5, 9.0], [1.99999, 2.5]])
+    track = np.array([[0.9, 1.1], [0.0, 0.5], [1.5, 9.0], [1.999991, 2.5]])
     features = np.array([[1, 1], [3, np.nan], [5, 7], [100, 100]], dtype=np.float32)
     means, observed = align(words, track, features)
     np.testing.assert_allclose(means, [[2, 1], [3, 4], [5, 7]])

@@ -193,14 +193,17 @@ class LiteralMFM(nn.Module):
         ours = {id(p): of(p) for p in model.parameters()}
         pairs: dict[str, Tensor] = {}
         for name, theirs in self._linked(model):
-            pairs[f"{name}.weight"], pairs[f"{name}.bias"] = ours.pop(id(theirs.weight)), ours.pop(
-                id(theirs.bias)
+            pairs[f"{name}.weight"], pairs[f"{name}.bias"] = (
+                ours.pop(id(theirs.weight)),
+                ours.pop(id(theirs.bias)),
             )
         for name, theirs in self._linked_lstms(model):
             for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
                 pairs[f"{name}.{part}"] = ours.pop(id(getattr(theirs, part)))
         gates = model.fusion.gates
-        first = torch.cat([ours.pop(id(gates.attended_weight)), ours.pop(id(gates.memory_weight))], 1)
+        first = torch.cat(
+            [ours.pop(id(gates.attended_weight)), ours.pop(id(gates.memory_weight))], 1
+        )
         parts = [first, *(ours.pop(id(p)) for p in (gates.hidden_bias, gates.gate_weight))]
         parts.append(ours.pop(id(gates.gate_bias)))
         assert not ours, "a parameter of the model has no counterpart"

@@ -42,7 +42,9 @@ def test_weights_kept_are_those_of_the_best_validation_epoch(
 ) -> None:
     corpus = make_corpus()
     options = TrainingOptions(epochs=12, learning_rate=0.05, schedule="constant", batch_size=16)
-    trained = fit(corpus, ModelOptions(fusion="ef_lstm", prior_weight=0.0, **SMALL), options, tmp_path)
+    trained = fit(
+        corpus, ModelOptions(fusion="ef_lstm", prior_weight=0.0, **SMALL), options, tmp_path
+    )
     predictions = predict_corpus(trained.model, corpus, 64)
     valid = predictions[predictions["split"] == "valid"]
     usable = valid["predicted_by"] == "model"

@@ -130,7 +130,7 @@ def _write_split(group: h5py.Group, split: Split) -> None:
 
 
 def _read_header(file: h5py.File, path: Path) -> dict[str, Any]:
-    version = file.attrs["schema_version"] if "schema_version" in file.attrs else None
+    version = file.attrs.get("schema_version")
     if version != SCHEMA_VERSION:
         raise DataError(
             f"{path}: schema_version: found {version}; expected {SCHEMA_VERSION} "

@@ -79,8 +79,7 @@ def reconstruction_errors(model: MFM, split: Split, batch_size: int) -> pd.DataF
 
 def _predict_split(model: MFM, split: Split, train: Targets, batch_size: int) -> pd.DataFrame:
     outputs = [
-        model.to_target_units(output.prediction)
-        for _, output in _batches(model, split, batch_size)
+        model.to_target_units(output.prediction) for _, output in _batches(model, split, batch_size)
     ]
     predicted = torch.cat(outputs).numpy()
     known = split.has_any_modality
@@ -104,9 +103,7 @@ def _predict_split(model: MFM, split: Split, train: Targets, batch_size: int) ->
     )
 
 
-def _batches(
-    model: MFM, split: Split, batch_size: int
-) -> Iterator[tuple[Inputs, MfmOutput]]:
+def _batches(model: MFM, split: Split, batch_size: int) -> Iterator[tuple[Inputs, MfmOutput]]:
     inputs = Inputs.from_split(split)
     model.eval()
     with torch.inference_mode():

@@ -78,4 +78,3 @@ class Blueprint(Options):
         expected = {name: spec.shape for name, spec in self.modalities.items()}
         if found != expected:
             raise DataError(f"modalities are {found}; the model was trained on {expected}")
-

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Self
+
 from torch import Tensor, nn
 
 from mfm_pipeline.models.inputs import Inputs
@@ -19,3 +22,11 @@ class Encoder(nn.Module):
     def forward(self, inputs: Inputs) -> Tensor:
         """Return the state of every sample, ``(n, size)``."""
         raise NotImplementedError
+
+    @classmethod
+    def together(cls, encoders: Mapping[str, Self], inputs: Inputs) -> dict[str, Tensor]:
+        """Return the states of several encoders of this class.
+
+        A class whose encoders are faster side by side says here how.
+        """
+        return {name: encoder(inputs) for name, encoder in encoders.items()}

@@ -25,6 +25,7 @@ class Inputs:
     ----------
     values : dict of str to Tensor
         Sequences ``(n, T, d)`` float32, or images ``(n, C, H, W)`` uint8.
+        Sequences lie in memory step by step, as recurrences read them.
     steps : dict of str to Tensor
         Where a sequence modality has a frame, ``(n, T)`` bool.
     present : dict of str to Tensor
@@ -63,7 +64,13 @@ class Inputs:
 
     def __getitem__(self, index: Tensor) -> Inputs:
         """Return the samples at `index`, a tensor of positions or a bool mask."""
-        return self._map(lambda tensor: tensor[index])
+
+        def select(tensor: Tensor) -> Tensor:
+            if tensor.dim() != 3:
+                return tensor[index]
+            return tensor.transpose(0, 1)[:, index].transpose(0, 1)
+
+        return self._map(select)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Inputs:
         """Return the same samples on `device`, their sequences as `dtype`."""
@@ -120,4 +127,5 @@ def _left_justify(modality: Modality, lengths: np.ndarray) -> tuple[Tensor, Tens
     steps = modality.steps[rows, source] & inside
     # A choice, not a product: what lies in a hole may be NaN.
     values = np.where(steps[:, :, None], modality.values[rows, source], np.float32(0))
-    return torch.from_numpy(values), torch.from_numpy(steps)
+    by_step = torch.from_numpy(np.ascontiguousarray(values.swapaxes(0, 1)))
+    return by_step.transpose(0, 1), torch.from_numpy(steps)

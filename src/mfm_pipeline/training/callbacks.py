@@ -136,7 +136,11 @@ class EpochProgress(ProgressBar):
         self._bar.set_postfix(train=train, valid=valid, refresh=False)
         self._bar.update()
         epoch, epochs = trainer.current_epoch + 1, trainer.max_epochs or 1
-        if self._bar.disable and self._enabled and epoch * 10 // epochs > (epoch - 1) * 10 // epochs:
+        if (
+            self._bar.disable
+            and self._enabled
+            and epoch * 10 // epochs > (epoch - 1) * 10 // epochs
+        ):
             log.info("epoch %d of %d: loss %s, valid %s", epoch, epochs, train, valid)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -101,7 +101,9 @@ def fit(
     history = _train(model, model_options, corpus, options, folder)
     best = torch.load(folder / BEST, map_location="cpu", weights_only=True)["state_dict"]
     prefix = "model."
-    model.load_state_dict({k.removeprefix(prefix): v for k, v in best.items() if k.startswith(prefix)})
+    model.load_state_dict(
+        {k.removeprefix(prefix): v for k, v in best.items() if k.startswith(prefix)}
+    )
     return TrainedModel(model.eval().cpu(), blueprint, pd.DataFrame(history))
 
 
@@ -113,6 +115,9 @@ def _train(
     folder: Path,
 ) -> list[dict[str, float]]:
     """Run Lightning's loop and return the history of its epochs."""
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
+        # Devices that are not there, and tips: nothing to act on.
+        logging.getLogger(name).setLevel(logging.WARNING)
     module = TrainingModule(
         model=model,
         objective=Objective.build(
@@ -165,9 +170,7 @@ def _callbacks(options: TrainingOptions, history: EpochHistory, folder: Path) ->
     if options.averaging:
         callbacks.append(EMAWeightAveraging(decay=options.averaging))
     if options.early_stopping:
-        callbacks.append(
-            ResumableEarlyStopping(options.monitor, patience=options.early_stopping)
-        )
+        callbacks.append(ResumableEarlyStopping(options.monitor, patience=options.early_stopping))
     every_epoch: dict[str, Any] = {
         "dirpath": folder,
         "save_on_train_epoch_end": True,

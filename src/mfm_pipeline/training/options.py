@@ -72,7 +72,7 @@ class TrainingOptions(Options):
     accelerator: str = "auto"
     devices: int | Literal["auto"] = 1
     strategy: str = "auto"
-    precision: Literal[
-        "32-true", "64-true", "16-mixed", "bf16-mixed", "bf16-true", "16-true"
-    ] = "32-true"
+    precision: Literal["32-true", "64-true", "16-mixed", "bf16-mixed", "bf16-true", "16-true"] = (
+        "32-true"
+    )
     compile: bool = False

@@ -17,6 +17,7 @@ from mfm_pipeline.models.inputs import Inputs
 from mfm_pipeline.models.per_modality import Probability, Size, SizePerModality, value_for
 from mfm_pipeline.models.pooling import last_state
 from mfm_pipeline.models.recurrent.lstm import LSTM
+from mfm_pipeline.models.recurrent.lstm_states import lstm_states
 from mfm_pipeline.models.recurrent.memory_states import memory_states
 from mfm_pipeline.models.spec import ModalitySpec
 
@@ -70,10 +71,12 @@ class MemoryFusionNetwork(Encoder):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return last hidden states and memory, ``(n, size)``."""
+        values = inputs.values
+        runs = [lstm.run(values[name]) for name, lstm in self.lstms.items()]
+        states_of = lstm_states(runs, steps=runs[0].inputs.shape[0])
         last, cells = [], []
-        for name, lstm in self.lstms.items():
+        for name, (hidden, cell) in zip(self.lstms, states_of, strict=True):
             present = inputs.present[name]
-            hidden, cell = lstm(inputs.values[name])
             last.append(last_state(hidden, inputs.lengths, present))
             cells.append(cell.masked_fill(~present[None, :, None], 0))
         states = self._windows(torch.cat(cells, dim=2))
@@ -195,9 +198,7 @@ class MemoryFusionOptions(FusionOptions):
         }
         attended = self.window * sum(hidden.values())
         return MemoryFusionNetwork(
-            lstms={
-                name: LSTM(features=size, size=hidden[name]) for name, size in features.items()
-            },
+            lstms={name: LSTM(features=size, size=hidden[name]) for name, size in features.items()},
             attention=Perceptron(
                 inputs=attended,
                 hidden=self.attention.hidden,

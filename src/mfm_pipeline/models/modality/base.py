@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Self
 
 from torch import Tensor, nn
 
@@ -31,6 +33,23 @@ class Decoder(nn.Module):
         """
         raise NotImplementedError
 
+    @classmethod
+    def together(
+        cls,
+        decoders: Mapping[str, Self],
+        discriminative: Tensor,
+        generative: Mapping[str, Tensor],
+        steps: int,
+    ) -> dict[str, Tensor]:
+        """Reconstruct by several decoders of this class.
+
+        A class whose decoders are faster side by side says here how.
+        """
+        return {
+            name: decoder(discriminative, generative[name], steps)
+            for name, decoder in decoders.items()
+        }
+
 
 class ModalityKind(ABC):
     """A kind of modality, for instance sequences."""
@@ -39,9 +58,7 @@ class ModalityKind(ABC):
     """Names of the encoders Q(Zai | Xi) of this kind."""
 
     @abstractmethod
-    def encoder(
-        self, name: str, *, modality: str, shape: tuple[int, ...], hidden: int
-    ) -> Encoder:
+    def encoder(self, name: str, *, modality: str, shape: tuple[int, ...], hidden: int) -> Encoder:
         """Return the encoder called `name` for the modality called `modality`."""
 
     @abstractmethod

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +13,7 @@ from mfm_pipeline.models.inputs import Inputs
 from mfm_pipeline.models.modality.base import Decoder, ModalityKind
 from mfm_pipeline.models.pooling import last_state, masked_statistics, statistics_size
 from mfm_pipeline.models.recurrent.lstm import LSTM, FeedbackLSTM
+from mfm_pipeline.models.recurrent.lstm_states import lstm_states
 
 
 class LSTMSequenceEncoder(Encoder):
@@ -33,9 +37,18 @@ class LSTMSequenceEncoder(Encoder):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return the last hidden states, ``(n, hidden)``."""
-        hidden, _ = self.lstm(inputs.values[self.modality])
-        present = inputs.present[self.modality]
-        return last_state(hidden, inputs.lengths, present)
+        (state,) = self.together({self.modality: self}, inputs).values()
+        return state
+
+    @classmethod
+    def together(cls, encoders: Mapping[str, Self], inputs: Inputs) -> dict[str, Tensor]:
+        """Run all LSTMs in one loop."""
+        runs = [encoder.lstm.run(inputs.values[encoder.modality]) for encoder in encoders.values()]
+        states = lstm_states(runs, steps=len(runs[0].inputs))
+        return {
+            name: last_state(hidden, inputs.lengths, inputs.present[encoder.modality])
+            for (name, encoder), (hidden, _) in zip(encoders.items(), states, strict=True)
+        }
 
 
 class StatisticsSequenceEncoder(Encoder):
@@ -81,9 +94,28 @@ class SequenceDecoder(Decoder):
 
     def forward(self, discriminative: Tensor, generative: Tensor, steps: int) -> Tensor:
         """Reconstruct the sequence, ``(n, steps, features)``."""
-        hidden = self.recurrence(torch.cat([discriminative, generative], dim=-1), steps)
-        reconstruction: Tensor = self.output(hidden)
-        return reconstruction.transpose(0, 1)
+        (sequence,) = self.together({"": self}, discriminative, {"": generative}, steps).values()
+        return sequence
+
+    @classmethod
+    def together(
+        cls,
+        decoders: Mapping[str, Self],
+        discriminative: Tensor,
+        generative: Mapping[str, Tensor],
+        steps: int,
+    ) -> dict[str, Tensor]:
+        """Run all LSTMs in one loop."""
+        runs = [
+            decoder.recurrence.run(torch.cat([discriminative, generative[name]], dim=-1))
+            for name, decoder in decoders.items()
+        ]
+        return {
+            name: decoder.output(hidden).transpose(0, 1)
+            for (name, decoder), (hidden, _) in zip(
+                decoders.items(), lstm_states(runs, steps), strict=True
+            )
+        }
 
 
 class SequenceKind(ModalityKind):
@@ -91,9 +123,7 @@ class SequenceKind(ModalityKind):
 
     encoders = ("lstm", "statistics")
 
-    def encoder(
-        self, name: str, *, modality: str, shape: tuple[int, ...], hidden: int
-    ) -> Encoder:
+    def encoder(self, name: str, *, modality: str, shape: tuple[int, ...], hidden: int) -> Encoder:
         """Return the encoder called `name`."""
         (features,) = shape
         if name == "statistics":

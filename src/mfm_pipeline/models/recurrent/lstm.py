@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from mfm_pipeline.models.recurrent.lstm_states import lstm_states
+from mfm_pipeline.models.recurrent.lstm_states import Run, States, lstm_states
 
 
 class LSTM(nn.Module):
@@ -37,24 +37,15 @@ class LSTM(nn.Module):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -1 / math.sqrt(self.size), 1 / math.sqrt(self.size))
 
-    def forward(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Return all states.
+    def run(self, values: Tensor) -> Run:
+        """Return what `lstm_states` needs to run this LSTM over ``(n, T, d)`` values."""
+        bias = self.bias_ih + self.bias_hh
+        return Run(values.transpose(0, 1), self.weight_ih, self.weight_hh, bias)
 
-        Parameters
-        ----------
-        values : Tensor, shape (n, T, d)
-
-        Returns
-        -------
-        hidden, cells : Tensor, shape (T, n, size)
-        """
-        return lstm_states(
-            values.transpose(0, 1),
-            self.weight_ih,
-            self.weight_hh,
-            self.bias_ih + self.bias_hh,
-            steps=values.shape[1],
-        )
+    def forward(self, values: Tensor) -> States:
+        """Return all states, ``(T, n, size)``, for values ``(n, T, d)``."""
+        (states,) = lstm_states([self.run(values)], values.shape[1])
+        return states
 
 
 class FeedbackLSTM(LSTM):
@@ -72,24 +63,12 @@ class FeedbackLSTM(LSTM):
     def __init__(self, *, size: int) -> None:
         super().__init__(features=size, size=size)
 
-    def forward(self, first: Tensor, steps: int) -> Tensor:  # type: ignore[override]
-        """Return the hidden states.
+    def run(self, first: Tensor) -> Run:
+        """Return what `lstm_states` needs to run from a first input ``(n, size)``."""
+        weight = self.weight_ih + self.weight_hh
+        return Run(first[None], self.weight_ih, weight, self.bias_ih + self.bias_hh)
 
-        Parameters
-        ----------
-        first : Tensor, shape (n, size)
-        steps : int
-            Steps T to run.
-
-        Returns
-        -------
-        Tensor, shape (T, n, size)
-        """
-        hidden, _ = lstm_states(
-            first[None],
-            self.weight_ih,
-            self.weight_ih + self.weight_hh,
-            self.bias_ih + self.bias_hh,
-            steps=steps,
-        )
-        return hidden
+    def forward(self, first: Tensor, steps: int) -> States:  # type: ignore[override]
+        """Return all states, ``(steps, n, size)``, from a first input ``(n, size)``."""
+        (states,) = lstm_states([self.run(first)], steps)
+        return states

@@ -1,15 +1,17 @@
-"""All states of an LSTM, with a backward pass of its own.
+"""All states of several LSTMs, with a backward pass of their own.
 
 `torch.nn.LSTM` returns no cell states but the last, and a loop over
 `torch.nn.LSTMCell` pays autograd for each of some twenty operations a step and
 adds up its weight gradients step by step. Here inputs are projected for all
-steps at once, the loop writes into buffers, one loop goes back, and each weight
-gradient is a single product over all steps.
+steps at once, one loop advances all LSTMs and writes into buffers, one loop
+goes back, and each weight gradient is a single product over all steps.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,10 +21,33 @@ from torch.nn import functional
 from mfm_pipeline.models.recurrent.dispatch import full_precision, transforms_are_active
 
 
-def lstm_states(
-    inputs: Tensor, input_weight: Tensor, weight: Tensor, bias: Tensor, steps: int
-) -> tuple[Tensor, Tensor]:
-    """Run an LSTM from a zero state.
+class Run(NamedTuple):
+    """One LSTM and what it reads.
+
+    Attributes
+    ----------
+    inputs : Tensor, shape (s, n, d)
+        Inputs of the first s steps, at least one; later ones are zero.
+    input_weight : Tensor, shape (4 h, d)
+    weight : Tensor, shape (4 h, h)
+    bias : Tensor, shape (4 h,)
+    """
+
+    inputs: Tensor
+    input_weight: Tensor
+    weight: Tensor
+    bias: Tensor
+
+
+class States(NamedTuple):
+    """Hidden and cell states after every step, ``(T, n, h)`` each."""
+
+    hidden: Tensor
+    cells: Tensor
+
+
+def lstm_states(runs: Sequence[Run], steps: int) -> list[States]:
+    """Advance LSTMs together from a zero state.
 
     With i, f, o = sigmoid and g = tanh of the four parts of
     ``input_weight @ x_t + weight @ h_{t-1} + bias``, in torch's order i, f, g, o:
@@ -30,139 +55,198 @@ def lstm_states(
 
     Parameters
     ----------
-    inputs : Tensor, shape (s, n, d)
-        Inputs of the first s steps, 1 <= s <= `steps`; later ones are zero.
-    input_weight : Tensor, shape (4 h, d)
-    weight : Tensor, shape (4 h, h)
-    bias : Tensor, shape (4 h,)
+    runs : sequence of Run
+        All of one batch of n samples.
     steps : int
-        Steps T to run.
+        Steps T to run, at least as many as any run has inputs.
 
     Returns
     -------
-    hidden, cells : Tensor, shape (T, n, h)
-        h and c after every step.
+    list of States
+        In the order of `runs`.
     """
     if transforms_are_active():
-        return _plain(inputs, input_weight, weight, bias, steps)
-    tensors = full_precision(inputs, input_weight, weight, bias)
-    with torch.autocast(inputs.device.type, enabled=False):
-        hidden, cells = _LSTMStates.apply(*tensors, steps)
-    return hidden, cells
+        return [_plain(run, steps) for run in runs]
+    tensors = full_precision(*(tensor for run in runs for tensor in run))
+    with torch.autocast(tensors[0].device.type, enabled=False):
+        states = _LSTMStates.apply(steps, *tensors)
+    return [States(*pair) for pair in zip(states[::2], states[1::2], strict=True)]
 
 
-def _plain(
-    inputs: Tensor, input_weight: Tensor, weight: Tensor, bias: Tensor, steps: int
-) -> tuple[Tensor, Tensor]:
-    """Do the same in operations that every transform of `torch.func` knows."""
-    drive = functional.linear(inputs, input_weight, bias)
-    states, cells = [], []
-    h = c = inputs.new_zeros(())
+def _plain(run: Run, steps: int) -> States:
+    """Run one in operations that every transform of `torch.func` knows."""
+    drive = functional.linear(run.inputs, run.input_weight, run.bias)
+    hidden, cells = [], []
+    h = c = run.inputs.new_zeros(())
     for t in range(steps):
-        gates = drive[t] if t < len(drive) else bias
+        gates = drive[t] if t < len(drive) else run.bias
         if t > 0:
-            gates = gates + functional.linear(h, weight)
+            gates = gates + functional.linear(h, run.weight)
         i, f, g, o = gates.chunk(4, dim=-1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         h = torch.sigmoid(o) * torch.tanh(c)
-        states.append(h)
+        hidden.append(h)
         cells.append(c)
-    return torch.stack(states), torch.stack(cells)
+    return States(torch.stack(hidden), torch.stack(cells))
+
+
+def _blocks(buffer: Tensor, n: int, sizes: Sequence[int]) -> list[Tensor]:
+    """Split ``(..., n * sum(sizes))`` into each LSTM's ``(..., n, size)`` view.
+
+    Side by side like this, one operation serves all LSTMs, and each one's
+    states are still a matrix that can be multiplied.
+    """
+    ends = list(accumulate(n * size for size in sizes))
+    return [
+        buffer[..., end - n * size : end].unflatten(-1, (n, size))
+        for end, size in zip(ends, sizes, strict=True)
+    ]
 
 
 class _LSTMStates(torch.autograd.Function):
-    """The fast path; gates lie as (T, n, 4, h) in one buffer."""
+    """The fast path. Gates lie as (T, 4, n * all sizes), states as (T, n * all sizes)."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        inputs: Tensor,
-        input_weight: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        steps: int,
-    ) -> tuple[Tensor, Tensor]:
-        inputs = inputs.contiguous()
-        given, n, _ = inputs.shape
-        size = weight.shape[1]
-        # tanh(x) = 2 sigmoid(2 x) - 1, and a sigmoid costs a quarter of a tanh:
-        # with g's rows doubled, one call activates all four gates.
-        twice = bias.new_ones(4, 1, 1)
-        twice[2] = 2
-        doubled = (weight.view(4, size, size) * twice).view(4 * size, size).t()
-        gates = inputs.new_empty(steps, n, 4 * size)
-        gates[given:] = bias
-        first = gates[:given].view(given * n, 4 * size)
-        torch.addmm(bias, inputs.view(given * n, -1), input_weight.t(), out=first)
-        parts = gates.view(steps, n, 4, size)
-        parts[:, :, 2].mul_(2)
-        cells, squashed, hidden = inputs.new_empty(3, steps, n, size).unbind(0)
-        minus_one = inputs.new_tensor(-1)
+    def forward(ctx: Any, steps: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        runs = [Run(*tensors[k : k + 4]) for k in range(0, len(tensors), 4)]
+        n = runs[0].inputs.shape[1]
+        sizes = [run.weight.shape[1] for run in runs]
+        new = runs[0].bias
+        gates = new.new_empty(steps, 4, n * sum(sizes))
+        states = new.new_empty(3, steps, n * sum(sizes))
+        cells, squashed, hidden = states.unbind(0)
+        products = []
+        for run, gate, h in zip(
+            runs, _blocks(gates, n, sizes), _blocks(hidden, n, sizes), strict=True
+        ):
+            _project(run, gate)
+            # The four parts of W as a batch: h W^T lands in the gates' layout.
+            size = run.weight.shape[1]
+            recurrent = _double_third(run.weight.view(4, size, size), 0).transpose(1, 2)
+            operands = h.unsqueeze(1).expand(-1, 4, -1, -1)
+            products.append((gate.unbind(0), operands.unbind(0), recurrent))
         # Views are made once for all steps: each costs as much as a small operation.
-        i, f, g, o = (part.unbind(0) for part in parts.unbind(2))
+        i, f, g, o = (gates[:, k].unbind(0) for k in range(4))
         c, s, h = cells.unbind(0), squashed.unbind(0), hidden.unbind(0)
-        for t, gate in enumerate(gates.unbind(0)):
+        minus_one = new.new_tensor(-1)
+        for t, all_gates in enumerate(gates.unbind(0)):
             if t > 0:
-                gate.addmm_(h[t - 1], doubled)
-            gate.sigmoid_()
+                for gate, operand, recurrent in products:
+                    gate[t].baddbmm_(operand[t - 1], recurrent)
+            all_gates.sigmoid_()
             torch.add(minus_one, g[t], alpha=2, out=g[t])
             torch.mul(i[t], g[t], out=c[t])
             if t > 0:
                 c[t].addcmul_(f[t], c[t - 1])
-            torch.mul(c[t], 2, out=s[t])
-            torch.add(minus_one, s[t].sigmoid_(), alpha=2, out=s[t])
+            torch.mul(c[t], 2, out=s[t]).sigmoid_()
+            torch.add(minus_one, s[t], alpha=2, out=s[t])
             torch.mul(o[t], s[t], out=h[t])
-        ctx.save_for_backward(inputs, input_weight, weight, parts, cells, squashed, hidden)
+        ctx.save_for_backward(gates, states, *tensors)
         ctx.set_materialize_grads(False)
-        return hidden, cells
+        pairs = zip(_blocks(hidden, n, sizes), _blocks(cells, n, sizes), strict=True)
+        return tuple(state for pair in pairs for state in pair)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(
-        ctx: Any, hidden_grad: Tensor | None, cells_grad: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
-        inputs, input_weight, weight, parts, cells, squashed, hidden = ctx.saved_tensors
-        steps, n, _, size = parts.shape
-        given = len(inputs)
-        i, f, g, o = parts.unbind(2)
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        gates, states, *tensors = ctx.saved_tensors
+        runs = [Run(*tensors[k : k + 4]) for k in range(0, len(tensors), 4)]
+        steps, n = len(gates), runs[0].inputs.shape[1]
+        sizes = [run.weight.shape[1] for run in runs]
+        cells, squashed, hidden = states.unbind(0)
+        i, f, g, o = gates.unbind(1)
         # What each gate's gradient is multiplied with, for all steps at once;
         # the loop turns it into the gradient in place.
-        factor = torch.addcmul(parts, parts, parts, value=-1)
-        torch.addcmul(parts.new_ones(()), g, g, value=-1, out=factor[:, :, 2])
-        factor[:, :, 0].mul_(g)
-        factor[0, :, 1].zero_()
-        factor[1:, :, 1].mul_(cells[:-1])
-        factor[:, :, 2].mul_(i)
-        factor[:, :, 3].mul_(squashed)
+        gate_grad = torch.addcmul(gates, gates, gates, value=-1)
+        torch.addcmul(gates.new_ones(()), g, g, value=-1, out=gate_grad[:, 2])
+        gate_grad[:, 0].mul_(g)
+        gate_grad[0, 1].zero_()
+        gate_grad[1:, 1].mul_(cells[:-1])
+        gate_grad[:, 2].mul_(i)
+        gate_grad[:, 3].mul_(squashed)
         through = torch.addcmul(o, hidden, squashed, value=-1).unbind(0)
-        gate_grad = factor.view(steps, n, 4 * size)
-        gates, from_cell, from_hidden = (
-            view.unbind(0) for view in (gate_grad, factor[:, :, :3], factor[:, :, 3])
+        above = _gather(grads[::2], hidden, n, sizes)
+        beside = _gather(grads[1::2], cells, n, sizes)
+        dc, dh = torch.zeros_like(cells[:2]).unbind(0)
+        products = []
+        for run, grad, into in zip(
+            runs, _blocks(gate_grad, n, sizes), _blocks(dh, n, sizes), strict=True
+        ):
+            rows = gates.new_empty(steps, n, 4 * run.weight.shape[1])
+            by_gate = rows.unflatten(2, (4, -1)).transpose(1, 2)
+            products.append(
+                (rows, rows.unbind(0), by_gate.unbind(0), grad.unbind(0), run.weight, into)
+            )
+        forget, from_cell, from_hidden = (
+            view.unbind(0) for view in (f, gate_grad[:, :3], gate_grad[:, 3])
         )
-        forget = f.unbind(0)
-        above = None if hidden_grad is None else hidden_grad.unbind(0)
-        beside = None if cells_grad is None else cells_grad.unbind(0)
-        dc = parts.new_zeros(n, size)
-        dc_of_each = dc[:, None]
-        dh = parts.new_zeros(n, size)
         for t in range(steps - 1, -1, -1):
             if t < steps - 1:
                 dc.mul_(forget[t + 1])
-                torch.mm(gates[t + 1], weight, out=dh)
+                for _, rows, _, _, weight, into in products:
+                    torch.mm(rows[t + 1], weight, out=into)
             if above is not None:
                 dh.add_(above[t])
             dc.addcmul_(dh, through[t])
             if beside is not None:
                 dc.add_(beside[t])
-            from_cell[t].mul_(dc_of_each)
+            from_cell[t].mul_(dc)
             from_hidden[t].mul_(dh)
-        flat = gate_grad.view(steps * n, 4 * size)
-        early = flat[: given * n]
-        needs = ctx.needs_input_grad
-        return (
-            (early @ input_weight).view(inputs.shape) if needs[0] else None,
-            early.t() @ inputs.view(given * n, -1) if needs[1] else None,
-            flat[n:].t() @ hidden[:-1].reshape((steps - 1) * n, size) if needs[2] else None,
-            flat.sum(0) if needs[3] else None,
-            None,
-        )
+            for _, _, by_gate, grad, _, _ in products:
+                by_gate[t].copy_(grad[t])
+        result: list[Tensor | None] = [None]
+        for k, (run, product, h) in enumerate(
+            zip(runs, products, _blocks(hidden, n, sizes), strict=True)
+        ):
+            result += _of_run(run, product[0], h, ctx.needs_input_grad[4 * k + 1 : 4 * k + 5])
+        return tuple(result)
+
+
+def _double_third(parts: Tensor, dim: int) -> Tensor:
+    """Return `parts` with the third along `dim`, that of g, doubled.
+
+    tanh(x) = 2 sigmoid(2 x) - 1, and on a CPU a sigmoid costs a quarter of a
+    tanh: so one call activates all four gates.
+    """
+    doubled = parts.clone()
+    doubled.select(dim, 2).mul_(2)
+    return doubled
+
+
+def _project(run: Run, gates: Tensor) -> None:
+    """Write what inputs and bias contribute to the gates ``(T, 4, n, h)``."""
+    given, n, _ = run.inputs.shape
+    size = run.weight.shape[1]
+    weight = _double_third(run.input_weight.view(4, size, -1), 0).view(4 * size, -1)
+    bias = _double_third(run.bias.view(4, size), 0)
+    projected = torch.addmm(bias.view(-1), run.inputs.reshape(given * n, -1), weight.t())
+    gates[:given] = projected.view(given, n, 4, size).transpose(1, 2)
+    gates[given:] = bias[:, None]
+
+
+def _gather(
+    grads: Sequence[Tensor | None], like: Tensor, n: int, sizes: Sequence[int]
+) -> tuple[Tensor, ...] | None:
+    """Set gradients of all LSTMs side by side, step by step; None if there are none."""
+    if all(grad is None for grad in grads):
+        return None
+    gathered = torch.zeros_like(like)
+    for block, grad in zip(_blocks(gathered, n, sizes), grads, strict=True):
+        if grad is not None:
+            block.copy_(grad)
+    return gathered.unbind(0)
+
+
+def _of_run(
+    run: Run, gate_grad: Tensor, hidden: Tensor, needed: Sequence[bool]
+) -> list[Tensor | None]:
+    """Return the gradients of one run from those of its gates ``(T, n, 4 h)``."""
+    given, n, _ = run.inputs.shape
+    flat = gate_grad.flatten(0, 1)
+    early = flat[: given * n]
+    return [
+        (early @ run.input_weight).view(run.inputs.shape) if needed[0] else None,
+        early.t() @ run.inputs.reshape(given * n, -1) if needed[1] else None,
+        flat[n:].t() @ hidden[:-1].flatten(0, 1) if needed[2] else None,
+        flat.sum(0) if needed[3] else None,
+    ]

@@ -33,6 +33,8 @@ class ModalityOptions(Options):
 
     @model_validator(mode="after")
     def _check(self) -> ModalityOptions:
+        if self.csd is None and self.prepared is None and self.columns is None:
+            raise ValueError("no place to look is given; expected csd, prepared or columns")
         if self.columns is not None and self.columns[0] >= self.columns[1]:
             raise ValueError(f"columns are {list(self.columns)}; expected first < last")
         return self

@@ -31,5 +31,7 @@ def create_pipeline() -> Pipeline:
                 outputs="corpus",
                 name="scale_features",
             ),
-        ]
+        ],
+        namespace="ingestion",
+        prefix_datasets_with_namespace=False,
     )

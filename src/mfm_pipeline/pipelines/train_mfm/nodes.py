@@ -52,9 +52,7 @@ def score(
     evaluate: EvaluationOptions,
 ) -> dict[str, float]:
     """Score the model and the trivial predictor on test."""
-    return evaluation.score_test(
-        predictions, reconstruction_errors, corpus, evaluate.sentiment
-    )
+    return evaluation.score_test(predictions, reconstruction_errors, corpus, evaluate.sentiment)
 
 
 def plot_training(history: pd.DataFrame, training: TrainingOptions, corpus: Corpus) -> Figure:

@@ -1,0 +1,125 @@
+"""Options, and the pipeline as Kedro runs it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from kedro.validation.parameter_validator import ParameterValidator
+from kedro_datasets.json import JSONDataset
+
+from mfm_pipeline.config import ConfigLoader
+from mfm_pipeline.datasets import CorpusDataset, RawFolderDataset
+from mfm_pipeline.pipelines.ingest_features import create_pipeline, nodes
+from mfm_pipeline.pipelines.ingest_features.options import IngestionOptions, ScalingOptions
+from tests.pipelines.tiny_corpus import make_entries, make_options, write_corpus
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"step": 20}, "step"),
+        ({"steps": 0}, "steps"),
+        ({"min_overlap": -1}, "min_overlap"),
+        ({"bad_frames": "drop"}, "bad_frames"),
+        ({"modalities": {"language": {"csd": "*"}}}, "expected at least two"),
+        ({"modalities": {"a": {"csv": "*"}, "b": None}}, "csv"),
+        ({"modalities": {"a": {"csd": "*"}, "b": {}}}, "no place to look"),
+        ({"words": None, "anchor": "speech"}, "unknown modality 'speech'"),
+        ({"targets": {"names": ["a", "a"]}}, "twice"),
+        ({"targets": {"names": ["a"], "columns": [0, 1]}}, "2 columns for 1 names"),
+        ({"targets": {"names": ["a"], "task": "multiclass"}}, "at least two"),
+        ({"folds": {"train": ["a"], "valid": ["b"], "test": ["a"]}}, "'a' is named twice"),
+        ({"folds": {"train": [], "valid": ["b"], "test": ["a"]}}, "train"),
+    ],
+)
+def test_wrong_options_are_refused_by_name(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        make_options(**changes)
+
+
+def _parameters(environment: str | None) -> dict[str, Any]:
+    loader = ConfigLoader(
+        ROOT / "conf",
+        environment,
+        base_env="base",
+        default_run_env="base",
+        merge_strategy={"parameters": "soft"},
+    )
+    return loader["parameters"]
+
+
+@pytest.mark.parametrize("environment", [None, "pom", "youtube", "ict_mmmo", "cmu_mosi"])
+def test_kedro_checks_the_parameters_of_each_environment(environment: str | None) -> None:
+    parameters = _parameters(environment)
+    blocks = {name: parameters[name] for name in ("ingestion", "scaling")}
+    checked = ParameterValidator({"x": create_pipeline()}).validate_raw_params(blocks)
+    ingestion = checked["ingestion"]
+    assert isinstance(ingestion, IngestionOptions)
+    assert isinstance(checked["scaling"], ScalingOptions)
+    assert ingestion.corpus == (environment or "sample")
+    sizes = {
+        None: (40, 8, 16),
+        "pom": (600, 100, 203),
+        "cmu_mosi": (52, 10, 31),
+    }
+    folds = ingestion.folds
+    assert (folds is None) == (environment not in sizes)
+    if folds is not None:
+        assert tuple(len(videos) for _, videos in folds.items()) == sizes[environment]
+    if environment == "pom":
+        assert len(ingestion.targets.names) == 16
+        assert ingestion.targets.columns is not None and 14 not in ingestion.targets.columns
+
+
+def test_the_pipeline_runs_node_by_node(tmp_path: Path) -> None:
+    folder = write_corpus(tmp_path / "raw", make_entries())
+    catalog = DataCatalog(
+        {
+            "raw@folder": RawFolderDataset(path=str(folder)),
+            "params:ingestion": MemoryDataset(make_options(corpus="sample")),
+            "params:scaling": MemoryDataset(ScalingOptions(clip=1.5)),
+            "aligned_corpus": CorpusDataset(filepath=str(tmp_path / "aligned.h5")),
+            "scaling_statistics": JSONDataset(filepath=str(tmp_path / "scaling.json")),
+            "corpus": CorpusDataset(filepath=str(tmp_path / "corpus.h5")),
+        }
+    )
+    pipeline = create_pipeline()
+    for node in pipeline.nodes:
+        SequentialRunner().run(pipeline.only_nodes(node.name), catalog)
+    corpus = catalog.load("corpus")
+    assert corpus.synthetic
+    assert corpus.counts["acoustic values clipped to 1.5 standard deviations"] > 0
+    for modality in corpus.train.modalities.values():
+        seen = modality.values[modality.steps]
+        assert np.abs(seen).max() <= 1.5 and not modality.values[~modality.steps].any()
+
+
+@pytest.mark.parametrize(
+    ("corpus", "sizes", "left_out", "widths"),
+    [
+        ("pom", (600, 100, 203), ("language",), {"acoustic": (43,), "visual": (41,)}),
+        ("youtube", (173, 36, 60), ("language",), {"acoustic": (74,), "visual": (36,)}),
+    ],
+)
+def test_real_data_is_ingested(corpus: str, sizes: Any, left_out: Any, widths: Any) -> None:
+    folder = SHARED / corpus
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    options = IngestionOptions.model_validate(_parameters(corpus)["ingestion"])
+    found = nodes.align_features(RawFolderDataset(path=str(folder)).load(), options)
+    assert tuple(len(split) for split in found.splits.values()) == sizes
+    assert found.left_out == left_out
+    assert {name: m.shape for name, m in found.train.modalities.items()} == widths
+    absent = {name: int((~m.present).sum()) for name, m in found.train.modalities.items()}
+    if corpus == "pom":  # Counted from the files.
+        assert absent == {"acoustic": 0, "visual": 322}
+        assert found.train.targets.names[-3:] == ("ner", "per", "hum")
+    else:
+        assert absent == {"acoustic": 125, "visual": 129}
+        assert found.train.targets.task == "multiclass"

@@ -1,0 +1,204 @@
+"""`kedro run`, as users call it: outputs, MLflow, single nodes, and errors in one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from kedro.framework.project import pipelines
+from scipy.stats import pearsonr
+
+from mfm_pipeline.cli import run
+
+EPOCHS = 3
+QUICK = f"training.epochs={EPOCHS},model.discriminative.latent=16,model.discriminative.factor=16"
+
+
+def kedro_run(*args: str) -> Result:
+    pipelines.set_requested(None)
+    return CliRunner().invoke(run, list(args), catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def finished(make_project: Callable[[], Path]) -> Path:
+    """A project in which the main command has run once."""
+    project = make_project()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        result = kedro_run("--pipeline=train_mfm", f"--params={QUICK}")
+    assert result.exit_code == 0, result.output
+    return project
+
+
+@pytest.fixture
+def in_project(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(finished)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return finished
+
+
+def runs_at(uri: str) -> pd.DataFrame:
+    mlflow.set_tracking_uri(uri)
+    runs = mlflow.search_runs(search_all_experiments=True)
+    assert isinstance(runs, pd.DataFrame)
+    return runs
+
+
+def test_every_output_is_where_the_catalog_says(in_project: Path) -> None:
+    for path in (
+        "01_raw/sample/SAMPLE_COVAREP.csd",
+        "02_intermediate/sample/aligned.h5",
+        "04_feature/sample/scaling.json",
+        "05_model_input/sample/corpus.h5",
+        "06_models/sample/mfm/weights.safetensors",
+        "06_models/sample/mfm/model.json",
+        "07_model_output/sample/predictions.csv",
+        "08_reporting/sample/metrics.json",
+        "08_reporting/sample/training_curves.png",
+        "08_reporting/sample/predictions.png",
+        "08_reporting/sample/reconstruction.png",
+    ):
+        assert (in_project / "data" / path).stat().st_size > 0, path
+    assert not list((in_project / "data").rglob("*.tmp"))
+
+
+def test_metrics_follow_from_the_predictions(in_project: Path) -> None:
+    metrics = json.loads((in_project / "data/08_reporting/sample/metrics.json").read_text())
+    table = pd.read_csv(in_project / "data/07_model_output/sample/predictions.csv")
+    test = table[table["split"] == "test"]
+    true, predicted = test["true/sentiment"], test["predicted/sentiment"]
+    assert metrics["test/mae"] == pytest.approx(np.abs(true - predicted).mean(), rel=1e-5)
+    assert metrics["test/r"] == pytest.approx(pearsonr(true, predicted)[0], rel=1e-5)
+    assert metrics["test/acc_2"] == pytest.approx(((true >= 0) == (predicted >= 0)).mean())
+    nonzero = true != 0
+    assert metrics["test/acc_2_nonzero"] == pytest.approx(
+        ((true > 0) == (predicted > 0))[nonzero].mean()
+    )
+    train = table[table["split"] == "train"]["true/sentiment"]
+    assert metrics["trivial/mae"] == pytest.approx(np.abs(true - train.median()).mean(), rel=1e-5)
+
+
+def test_one_run_with_every_epoch_once(in_project: Path) -> None:
+    runs = runs_at(f"sqlite:///{in_project}/mlflow.db")
+    assert len(runs) == 1
+    run_id = runs["run_id"][0]
+    data = mlflow.get_run(run_id).data
+    for name in (
+        "train/loss",
+        "valid/loss",
+        "train/task",
+        "valid/prior",
+        "train/reconstruction/language",
+        "valid/reconstruction/visual",
+    ):
+        history = mlflow.MlflowClient().get_metric_history(run_id, name)
+        assert [metric.step for metric in history] == list(range(EPOCHS)), name
+    assert {"test/mae", "test/r", "trivial/mae", "planted/r", "planted/mae"} <= set(data.metrics)
+    assert data.params["training.epochs"] == str(EPOCHS)
+    assert data.params["model.discriminative.latent"] == "16"
+    assert data.params["ingestion.steps"] == "20"
+    assert data.tags["corpus"] == "sample"
+    assert data.tags["synthetic"] == "true"
+    artifacts = {file.path for file in mlflow.MlflowClient().list_artifacts(run_id)}
+    assert {"mfm", "predictions.csv", "training_curves.png", "comparison.csv"} <= artifacts
+
+
+def test_planted_predictor_is_the_bound_it_claims_to_be(in_project: Path) -> None:
+    planted = json.loads((in_project / "data/08_reporting/sample/planted_metrics.json").read_text())
+    assert 0.8 < planted["planted/r"] < 0.97
+
+
+def test_user_s_tracking_server_is_used(
+    in_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = f"sqlite:///{tmp_path}/elsewhere.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    result = kedro_run("--pipeline=train_mfm", "--nodes=evaluation.score", f"--params={QUICK}")
+    assert result.exit_code == 0, result.output
+    assert "metrics.test/mae" in runs_at(uri)
+
+
+def test_a_node_re_runs_alone_after_a_feature_update(in_project: Path) -> None:
+    model = in_project / "data/06_models/sample/mfm/weights.safetensors"
+    scaling = in_project / "data/04_feature/sample/scaling.json"
+    before = model.stat().st_mtime_ns, scaling.stat().st_mtime_ns
+    result = kedro_run("--pipeline=ingest_features", "--from-nodes=ingestion.fit_scaling")
+    assert result.exit_code == 0, result.output
+    assert scaling.stat().st_mtime_ns > before[1]
+    assert model.stat().st_mtime_ns == before[0]
+
+
+def test_a_broken_run_is_continued(in_project: Path) -> None:
+    model = in_project / "data/06_models/sample/mfm/weights.safetensors"
+    figure = in_project / "data/08_reporting/sample/predictions.png"
+    before = model.stat().st_mtime_ns
+    figure.unlink()
+    result = kedro_run("--pipeline=train_mfm", "--only-missing-outputs", f"--params={QUICK}")
+    assert result.exit_code == 0, result.output
+    assert figure.exists()
+    assert model.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--env=pomm",), ("unknown environment 'pomm'", "youtube")),
+        (("--params=sed=3",), ("unknown parameter 'sed'", "'seed'")),
+        (("--params=seed=-1",), ("training", "seed is -1", "greater than or equal to 0")),
+        (("--params=training.epoch=3",), ("'epoch' is not a parameter", "'epochs'")),
+        (("--params=training.learning_rate=2",), ("learning_rate is 2", "less than or equal")),
+        (("--params=model.fusion=tfnn",), ("tfnn", "mfn, ef_lstm, statistics")),
+        (("--params=model.prior=vae",), ("prior", "'mmd' or 'kl'")),
+        (("--params=ingestion.steps=0",), ("ingestion", "steps is 0")),
+        (("--params=model.reconstruction.langage=2",), ("langage", "language")),
+        (("--params=raw_root=nowhere", "--env=pom"), ("nowhere/pom", "no such folder")),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_status_1(
+    in_project: Path, args: tuple[str, ...], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    corpus = in_project / "data/05_model_input/sample/corpus.h5"
+    before = corpus.stat().st_mtime_ns
+    result = kedro_run("--pipeline=train_mfm", *args)
+    assert result.exit_code == 1
+    lines = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
+    assert len(lines) == 1
+    for word in words:
+        assert word in lines[0]
+    assert "Traceback" not in result.output
+    assert corpus.stat().st_mtime_ns == before or "langage" in words
+
+
+def test_verbose_shows_the_traceback(in_project: Path) -> None:
+    with pytest.raises(Exception, match="sed"):
+        kedro_run("--pipeline=train_mfm", "--params=sed=3", "--verbose")
+
+
+def test_registered_names_are_the_contract() -> None:
+    pipelines.set_requested(None)
+    assert set(pipelines.keys()) == {"__default__", "ingest_features", "train_mfm"}
+
+
+def test_no_environment_writes_where_another_reads(in_project: Path) -> None:
+    from mfm_pipeline.config import ConfigLoader
+    from mfm_pipeline.settings import CONFIG_LOADER_ARGS
+
+    folders: dict[str, set[Any]] = {}
+    for env in ("base", "pom", "youtube", "ict_mmmo", "cmu_mosi"):
+        loader = ConfigLoader(str(in_project / "conf"), env, **CONFIG_LOADER_ARGS)
+        entries = [e.get("dataset", e) for e in loader["catalog"].values()]
+        folders[env] = {
+            str(Path(e.get("filepath") or e["path"])) for e in entries
+        }
+        loader["parameters"]
+    for env, paths in folders.items():
+        others = set().union(*(folders[other] for other in folders if other != env))
+        assert not paths & others
