@@ -61,8 +61,10 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
     def before_node_run(
         self, node: Node, catalog: CatalogProtocol, inputs: dict[str, Any], is_async: bool
     ) -> None:
-        """Keep the run open in the node's thread; parameters are logged already."""
-        super().before_node_run(node, catalog, {}, is_async)
+        """Open the run in the node's thread, unless it is; parameters are logged already."""
+        active = mlflow.active_run()
+        if active is None or active.info.run_id != self.run_id:
+            super().before_node_run(node, catalog, {}, is_async)
 
 
 def _checkpoint_folder(pipeline: Pipeline, catalog: CatalogProtocol) -> Path | None:

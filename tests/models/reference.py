@@ -60,7 +60,7 @@ def specs(features: Mapping[str, int]) -> dict[str, ModalitySpec]:
 
 
 class LiteralMFN(nn.Module):
-    """Memory Fusion Network with window 2, step by step."""
+    """Memory Fusion Network, its window two steps wide."""
 
     def __init__(self, options: ModelOptions, features: Mapping[str, int]) -> None:
         super().__init__()
@@ -157,7 +157,10 @@ class LiteralMFM(nn.Module):
         )
 
     def forward(
-        self, sequences: Sequences, present: Mapping[str, bool] | None = None
+        self,
+        sequences: Sequences,
+        present: Mapping[str, bool] | None = None,
+        steps: int | None = None,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
         """Return latents, reconstructions ``(T, n, d)`` and prediction."""
         here = dict.fromkeys(self.names, True) if present is None else present
@@ -175,9 +178,9 @@ class LiteralMFM(nn.Module):
             inner = self.z_to_f_dropout[name](torch.relu(self.z_to_f1[name](latent)))
             f[name] = torch.relu(self.z_to_f2[name](inner))
         y = self.fy_to_y2(self.fy_to_y_dropout(torch.relu(self.fy_to_y1(f[Y]))))
-        steps = len(sequences[self.names[0]])
+        length = len(sequences[self.names[0]]) if steps is None else steps
         reconstructions = {
-            name: self.decoders[name](torch.cat([f[Y], f[name]], dim=1), steps)
+            name: self.decoders[name](torch.cat([f[Y], f[name]], dim=1), length)
             for name in self.names
         }
         return z, reconstructions, y

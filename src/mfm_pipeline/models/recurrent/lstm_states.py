@@ -15,10 +15,13 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from mfm_pipeline.models.recurrent.dispatch import full_precision, transforms_are_active
+from mfm_pipeline.models.recurrent.dispatch import (
+    differentiable_gradients,
+    full_precision,
+    transforms_are_active,
+)
 
 
 class Run(NamedTuple):
@@ -90,6 +93,11 @@ def _plain(run: Run, steps: int) -> States:
     return States(torch.stack(hidden), torch.stack(cells))
 
 
+def _runs(tensors: Sequence[Tensor]) -> list[Run]:
+    """Undo the flattening that autograd asks for."""
+    return [Run(*tensors[k : k + 4]) for k in range(0, len(tensors), 4)]
+
+
 def _blocks(buffer: Tensor, n: int, sizes: Sequence[int]) -> list[Tensor]:
     """Split ``(..., n * sum(sizes))`` into each LSTM's ``(..., n, size)`` view.
 
@@ -108,7 +116,7 @@ class _LSTMStates(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, steps: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-        runs = [Run(*tensors[k : k + 4]) for k in range(0, len(tensors), 4)]
+        runs = _runs(tensors)
         n = runs[0].inputs.shape[1]
         sizes = [run.weight.shape[1] for run in runs]
         new = runs[0].bias
@@ -147,10 +155,15 @@ class _LSTMStates(torch.autograd.Function):
         return tuple(state for pair in pairs for state in pair)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         gates, states, *tensors = ctx.saved_tensors
-        runs = [Run(*tensors[k : k + 4]) for k in range(0, len(tensors), 4)]
+        if torch.is_grad_enabled():
+
+            def plain(*flat: Tensor) -> list[Tensor]:
+                return [state for run in _runs(flat) for state in _plain(run, len(gates))]
+
+            return None, *differentiable_gradients(plain, tensors, grads)
+        runs = _runs(tensors)
         steps, n = len(gates), runs[0].inputs.shape[1]
         sizes = [run.weight.shape[1] for run in runs]
         cells, squashed, hidden = states.unbind(0)
@@ -167,7 +180,7 @@ class _LSTMStates(torch.autograd.Function):
         through = torch.addcmul(o, hidden, squashed, value=-1).unbind(0)
         above = _gather(grads[::2], hidden, n, sizes)
         beside = _gather(grads[1::2], cells, n, sizes)
-        dc, dh = torch.zeros_like(cells[:2]).unbind(0)
+        dc, dh = cells.new_zeros(2, cells.shape[1]).unbind(0)
         products = []
         for run, grad, into in zip(
             runs, _blocks(gate_grad, n, sizes), _blocks(dh, n, sizes), strict=True

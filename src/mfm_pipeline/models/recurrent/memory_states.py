@@ -6,9 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from mfm_pipeline.models.recurrent.dispatch import full_precision, transforms_are_active
+from mfm_pipeline.models.recurrent.dispatch import (
+    differentiable_gradients,
+    full_precision,
+    transforms_are_active,
+)
 
 
 def memory_states(
@@ -112,13 +115,20 @@ class _MemoryStates(torch.autograd.Function):
             gate[t].sigmoid_()
             memory = torch.mul(retain[t], memory, out=result[t])
             memory.addcmul_(update[t], offered[t])
-        ctx.save_for_backward(proposal, memory_weight, gate_weight, mask, layers, gates, memories)
+        inputs = drive, proposal, memory_weight, gate_weight, gate_bias, mask
+        ctx.save_for_backward(*inputs, layers, gates, memories)
         return memories
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, memories_grad: Tensor) -> tuple[Tensor | None, ...]:
-        proposal, memory_weight, gate_weight, mask, layers, gates, memories = ctx.saved_tensors
+        *inputs, mask, layers, gates, memories = ctx.saved_tensors
+        if torch.is_grad_enabled():
+
+            def plain(*tensors: Tensor) -> list[Tensor]:
+                return [_plain(*tensors, mask)]
+
+            return *differentiable_gradients(plain, inputs, [memories_grad]), None
+        _, proposal, memory_weight, gate_weight, _ = inputs
         steps, n, width = proposal.shape
         before = torch.cat([torch.zeros_like(memories[:1]), memories[:-1]])
         # What the memory's gradient is multiplied with to become the gates';
