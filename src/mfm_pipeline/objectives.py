@@ -89,7 +89,12 @@ class Objective:
             In the model's units (`MFM.standardise`): ``(n, outputs)``, or
             classes ``(n,)``.
         """
-        task = task_cost(output.prediction, targets, self.task)
+        # The mean of the heads' costs, not the cost of their mean: each has to be
+        # able to predict by itself.
+        heads = output.heads.shape[1]
+        task = task_cost(
+            output.heads.flatten(0, 1), targets.repeat_interleave(heads, dim=0), self.task
+        )
         reconstruction = {
             name: reconstruction_cost(value, inputs.values[name], inputs.observed(name))
             for name, value in output.reconstructions.items()

@@ -38,7 +38,7 @@ def _observed(split: Split) -> Any:
 @pytest.mark.parametrize("offset", [0.0, 1e4])
 def test_statistics_are_those_of_observed_training_steps(offset: float) -> None:
     corpus = _corpus(offset)
-    fitted = fit_scaling(corpus, clip=10).modalities["acoustic"]
+    fitted = fit_scaling(corpus, clip=10, transform="identity").modalities["acoustic"]
     seen = _observed(corpus.train).astype(np.float64)
     np.testing.assert_allclose(fitted.mean, seen.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(fitted.std[:2], seen.std(axis=0)[:2], rtol=1e-9)
@@ -48,7 +48,7 @@ def test_statistics_are_those_of_observed_training_steps(offset: float) -> None:
 def test_scaled_values_are_standard_clipped_and_zero_elsewhere() -> None:
     corpus = _corpus()
     corpus.test.modalities["acoustic"].values[corpus.test.modalities["acoustic"].steps] = 1e9
-    scaling = fit_scaling(corpus, clip=2.5)
+    scaling = fit_scaling(corpus, clip=2.5, transform="identity")
     train, clipped = scaling.apply(corpus.train)
     seen = _observed(corpus.train).astype(np.float64)
     expected = (seen - scaling.modalities["acoustic"].mean) / scaling.modalities["acoustic"].std
@@ -78,10 +78,36 @@ def test_data_of_another_width_is_refused() -> None:
     [
         {},
         {"clip": -1, "modalities": {}},
-        {"clip": 1, "modalities": {"a": {"features": 2, "mean": [0], "std": [1]}}},
-        {"clip": 1, "modalities": {"a": {"features": 1, "mean": [0], "std": [0]}}},
+        {"clip": 1, "modalities": {"a": {"features": 2, "center": None, "spread": None, "mean": [0], "std": [1]}}},
+        {"clip": 1, "modalities": {"a": {"features": 1, "center": None, "spread": None, "mean": [0], "std": [0]}}},
     ],
 )
 def test_statistics_of_another_form_are_refused(statistics: dict[str, Any]) -> None:
     with pytest.raises(DataError, match="scaling statistics, "):
         Scaling.load(statistics)
+
+
+def test_signed_log_is_fitted_and_applied_as_defined() -> None:
+    corpus = _corpus()
+    scaling = fit_scaling(corpus, clip=100, transform="signed_log")
+    train = corpus.train.modalities["acoustic"]
+    observed = train.values[train.steps].astype(np.float64)
+    expected = np.empty_like(observed)
+    for j in range(observed.shape[1]):
+        column = observed[:, j]
+        median = sorted(column)[(len(column) - 1) // 2 : len(column) // 2 + 1]
+        center = sum(median) / len(median)
+        distances = sorted(abs(x - center) for x in column)
+        middle = distances[(len(column) - 1) // 2 : len(column) // 2 + 1]
+        spread = 1.4826 * sum(middle) / len(middle) or 1.0
+        logged = [np.copysign(np.log(1 + abs(x - center) / spread), x - center) for x in column]
+        expected[:, j] = (logged - np.mean(logged)) / (np.std(logged) or 1.0)
+    scaled, _ = scaling.apply(corpus.train)
+    np.testing.assert_allclose(
+        scaled.modalities["acoustic"].values[train.steps], expected, rtol=1e-5, atol=1e-6
+    )
+    again = Scaling.load(scaling.model_dump())
+    np.testing.assert_array_equal(
+        again.apply(corpus.test)[0].modalities["acoustic"].values,
+        scaling.apply(corpus.test)[0].modalities["acoustic"].values,
+    )

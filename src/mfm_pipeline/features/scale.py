@@ -1,10 +1,16 @@
-"""Standardise modalities by statistics of the training split alone."""
+"""Standardise modalities by statistics of the training split alone.
+
+Acoustic and visual features are heavy-tailed: a few frames lie hundreds of standard
+deviations out. With the transform ``signed_log`` a feature x first becomes
+``sign(u) log(1 + |u|)`` of ``u = (x - median) / spread``, the spread being 1.4826 median
+absolute deviations: linear within a spread of the median, logarithmic far from it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,24 +20,42 @@ from mfm_pipeline.data import Corpus, Modality, Split
 from mfm_pipeline.errors import DataError
 
 _BLOCK = 512
+_ROUNDING = 10 * np.finfo(np.float32).eps
+
+
+Transform = Literal["identity", "signed_log"]
 
 
 class ColumnScaling(BaseModel):
-    """Mean and standard deviation of each feature of one modality."""
+    """What is known of each feature of one modality."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     features: int = Field(ge=1, description="Number of features, d.")
-    mean: list[float] = Field(description="Means over observed steps of the training split.")
+    center: list[float] | None = Field(description="Medians; null without signed_log.")
+    spread: list[float] | None = Field(description="Robust spreads; null without signed_log.")
+    mean: list[float] = Field(description="Means over observed steps, once transformed.")
     std: list[float] = Field(description="Standard deviations; 1 where a feature is constant.")
 
     @model_validator(mode="after")
     def _check(self) -> ColumnScaling:
-        if not len(self.mean) == len(self.std) == self.features:
-            raise ValueError(f"{len(self.mean)} means, {len(self.std)} stds for {self.features}")
-        if not (np.isfinite(self.mean).all() and (np.asarray(self.std) > 0).all()):
-            raise ValueError("means must be finite and standard deviations positive")
+        if (self.center is None) != (self.spread is None):
+            raise ValueError("center and spread go together")
+        for name in ("center", "spread", "mean", "std"):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            if len(values) != self.features or not np.isfinite(values).all():
+                raise ValueError(f"'{name}' must be {self.features} finite numbers")
+            if name in ("spread", "std") and (np.asarray(values) <= 0).any():
+                raise ValueError(f"'{name}' must be positive")
         return self
+
+    def transform(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Return values ``(..., d)`` on the scale that mean and std are measured on."""
+        if self.center is None or self.spread is None:
+            return values.astype(np.float64)
+        return _signed_log(values, np.asarray(self.center), np.asarray(self.spread))
 
     def apply(self, modality: Modality, name: str, clip: float) -> tuple[Modality, int]:
         """Standardise a modality; see `Scaling.apply`.
@@ -53,7 +77,7 @@ class ColumnScaling(BaseModel):
         values = np.zeros_like(modality.values)
         clipped = 0
         for rows, observed in _observed(modality):
-            scaled = (modality.values[rows][observed] - mean) / std
+            scaled = (self.transform(modality.values[rows][observed]) - mean) / std
             clipped += int((np.abs(scaled) > clip).sum())
             values[rows][observed] = np.clip(scaled, -clip, clip)
         return replace(modality, values=values), clipped
@@ -111,8 +135,8 @@ class Scaling(BaseModel):
         return replace(split, modalities=modalities), clipped
 
 
-def fit_scaling(corpus: Corpus, clip: float) -> Scaling:
-    """Fit means and standard deviations on the training split.
+def fit_scaling(corpus: Corpus, clip: float, transform: Transform = "signed_log") -> Scaling:
+    """Fit the statistics of every feature on the training split.
 
     Padding, steps without frames and absent samples do not count.
 
@@ -121,28 +145,75 @@ def fit_scaling(corpus: Corpus, clip: float) -> Scaling:
     corpus : Corpus
     clip : float
         Standard deviations.
+    transform : {"identity", "signed_log"}
+        What is done to a feature before it is standardised.
     """
     sequences = {name: m for name, m in corpus.train.modalities.items() if not m.is_image}
-    return Scaling(clip=clip, modalities={name: _fit(m) for name, m in sequences.items()})
+    return Scaling(
+        clip=clip, modalities={name: _fit(m, transform) for name, m in sequences.items()}
+    )
 
 
-def _fit(modality: Modality) -> ColumnScaling:
+def _fit(modality: Modality, transform: Transform) -> ColumnScaling:
     width = modality.values.shape[-1]
+    center = spread = None
+    if transform == "signed_log":
+        center, spread = _center_and_spread(modality)
+
+    def observed() -> Iterator[NDArray[np.float64]]:
+        for rows, mask in _observed(modality):
+            values = modality.values[rows][mask]
+            if center is None or spread is None:
+                yield values
+            else:
+                yield _signed_log(values, center, spread)
+
     count, total = 0, np.zeros(width)
-    for rows, observed in _observed(modality):
-        values = modality.values[rows][observed]
+    for values in observed():
         count += len(values)
         total += values.sum(axis=0, dtype=np.float64)
     mean = total / max(count, 1)
     # The second pass is on deviations: squares of values with a large offset would cancel.
     square = np.zeros(width)
-    for rows, observed in _observed(modality):
-        square += ((modality.values[rows][observed] - mean) ** 2).sum(axis=0)
-    std = np.sqrt(square / max(count, 1))
-    # Below what float32 resolves at this offset, a spread is rounding: a constant feature.
-    constant = std <= 10 * np.finfo(np.float32).eps * np.abs(mean)
-    std = np.where(constant | (std == 0), 1.0, std)
-    return ColumnScaling(features=width, mean=mean.tolist(), std=std.tolist())
+    for values in observed():
+        square += ((values - mean) ** 2).sum(axis=0)
+    std = _or_one(np.sqrt(square / max(count, 1)), mean)
+    return ColumnScaling(
+        features=width,
+        center=None if center is None else center.tolist(),
+        spread=None if spread is None else spread.tolist(),
+        mean=mean.tolist(),
+        std=std.tolist(),
+    )
+
+
+def _center_and_spread(modality: Modality) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return median and robust spread of each feature, column by column to save memory."""
+    assert modality.steps is not None
+    width = modality.values.shape[-1]
+    center, spread = np.zeros(width), np.ones(width)
+    for column in range(width):
+        values = modality.values[..., column][modality.steps].astype(np.float64)
+        if not len(values):
+            continue
+        center[column] = np.median(values)
+        spread[column] = 1.4826 * np.median(np.abs(values - center[column]))
+        if spread[column] <= _ROUNDING * abs(center[column]):
+            # More than half of the values are one and the same.
+            spread[column] = values.std()
+    return center, _or_one(spread, center)
+
+
+def _signed_log(
+    values: NDArray[Any], center: NDArray[np.float64], spread: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    units = (values - center) / spread
+    return np.asarray(np.sign(units) * np.log1p(np.abs(units)))
+
+
+def _or_one(spread: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 where a spread is below what float32 resolves at this offset: a constant."""
+    return np.where(spread <= _ROUNDING * np.abs(offset), 1.0, spread)
 
 
 def _observed(modality: Modality) -> Iterator[tuple[slice, NDArray[np.bool_]]]:

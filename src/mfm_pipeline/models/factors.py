@@ -4,44 +4,48 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from mfm_pipeline.models.grouped import linear
+
 
 class Factor(nn.Sequential):
     """Factor network Gy or Gai of Equation 2: from a latent to its factor.
 
-    Linear, ReLU, dropout, linear, ReLU.
+    Linear, ReLU, dropout, linear, ReLU; from ``(n, latent_size)`` to
+    ``(n, size)``, in `groups` networks side by side.
     """
 
-    def __init__(self, *, latent_size: int, size: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, *, latent_size: int, size: int, dropout: float = 0.0, groups: int = 1
+    ) -> None:
         super().__init__(
-            nn.Linear(latent_size, size),
+            linear(latent_size, size, groups),
             nn.ReLU(),
             nn.Dropout(dropout),
-            nn.Linear(size, size),
+            linear(size, size, groups),
             nn.ReLU(),
         )
-        self.size = size
-
-    def forward(self, latent: Tensor) -> Tensor:
-        """Map a latent ``(n, latent_size)`` to a factor ``(n, size)``."""
-        factor: Tensor = super().forward(latent)
-        return factor
 
 
 class Head(nn.Sequential):
     """Head D of Equation 2: from the discriminative factor Fy to the label.
 
-    Linear, ReLU, dropout, linear.
+    Linear, ReLU, dropout, linear; from ``(n, factor_size)`` to raw predictions
+    ``(n, heads, outputs)``. Of several heads each reads its own part of the
+    factor, and their mean is the model's prediction.
     """
 
-    def __init__(self, *, factor_size: int, outputs: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, *, factor_size: int, outputs: int, dropout: float = 0.0, heads: int = 1
+    ) -> None:
         super().__init__(
-            nn.Linear(factor_size, factor_size),
+            linear(factor_size, factor_size, heads),
             nn.ReLU(),
             nn.Dropout(dropout),
-            nn.Linear(factor_size, outputs),
+            linear(factor_size, heads * outputs, heads),
         )
+        self.heads = heads
 
     def forward(self, factor: Tensor) -> Tensor:
-        """Map a factor ``(n, factor_size)`` to a raw prediction ``(n, outputs)``."""
-        prediction: Tensor = super().forward(factor)
-        return prediction
+        """Map a factor to the prediction of each head."""
+        predictions: Tensor = super().forward(factor)
+        return predictions.unflatten(-1, (self.heads, -1))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+Layer = Callable[[int, int], nn.Module]
 
 
 class Latent(NamedTuple):
@@ -31,11 +34,17 @@ class PointLatent(nn.Module):
 
     One linear layer without an activation; its aggregate is drawn to the prior
     by the MMD of Equation 4.
+
+    Parameters
+    ----------
+    state_size, size : int
+    layer : callable
+        Makes the layer from these two sizes.
     """
 
-    def __init__(self, *, state_size: int, size: int) -> None:
+    def __init__(self, *, state_size: int, size: int, layer: Layer = nn.Linear) -> None:
         super().__init__()
-        self.mean = nn.Linear(state_size, size)
+        self.mean = layer(state_size, size)
 
     def forward(self, state: Tensor) -> Latent:
         """Map a state ``(n, state_size)`` to a latent ``(n, size)``."""
@@ -48,12 +57,18 @@ class GaussianLatent(nn.Module):
 
     In training mode the sample is drawn by reparameterisation from torch's
     global generator; in evaluation mode it is the mean.
+
+    Parameters
+    ----------
+    state_size, size : int
+    layer : callable
+        Makes a layer from these two sizes.
     """
 
-    def __init__(self, *, state_size: int, size: int) -> None:
+    def __init__(self, *, state_size: int, size: int, layer: Layer = nn.Linear) -> None:
         super().__init__()
-        self.mean = nn.Linear(state_size, size)
-        self.log_variance = nn.Linear(state_size, size)
+        self.mean = layer(state_size, size)
+        self.log_variance = layer(state_size, size)
 
     def forward(self, state: Tensor) -> Latent:
         """Map a state ``(n, state_size)`` to a latent ``(n, size)``."""

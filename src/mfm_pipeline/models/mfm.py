@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +15,14 @@ from mfm_pipeline.data import Task
 from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.models.encoder import Encoder
 from mfm_pipeline.models.factors import Factor, Head
+from mfm_pipeline.models.grouped import SubspaceLinear
 from mfm_pipeline.models.inputs import Inputs
-from mfm_pipeline.models.latents import GaussianLatent, Latent, PointLatent
+from mfm_pipeline.models.latents import GaussianLatent, Latent, Layer, PointLatent
 from mfm_pipeline.models.modality import KINDS, Decoder
 from mfm_pipeline.models.options import ModelOptions
 from mfm_pipeline.models.per_modality import value_for
 from mfm_pipeline.models.spec import ModalitySpec
+from mfm_pipeline.models.statistics import Statistics
 
 DISCRIMINATIVE = "discriminative"
 """Key of Zy among the latents; every other key is a modality."""
@@ -50,14 +53,19 @@ class MfmOutput(NamedTuple):
     factors : Factors
     reconstructions : dict of str to Tensor
         X̂i of each modality, ``(n, T, d)``, left-justified as `Inputs` are.
-    prediction : Tensor, shape (n, outputs)
-        Ŷ, raw: standardised targets, or logits.
+    heads : Tensor, shape (n, heads, outputs)
+        Ŷ of each head, raw: standardised targets, or logits.
     """
 
     latents: dict[str, Latent]
     factors: Factors
     reconstructions: dict[str, Tensor]
-    prediction: Tensor
+    heads: Tensor
+
+    @property
+    def prediction(self) -> Tensor:
+        """Ŷ, raw: the mean of the heads, ``(n, outputs)``."""
+        return self.heads.mean(dim=1)
 
 
 class MFM(nn.Module):
@@ -164,12 +172,22 @@ class MFM(nn.Module):
         discriminative, generative = options.discriminative, options.generative
         latent = {"mmd": PointLatent, "kl": GaussianLatent}[options.prior]
         fusion = options.chosen_fusion.build(modalities)
-        latents = {DISCRIMINATIVE: latent(state_size=fusion.size, size=discriminative.latent)}
+        layer: Layer = nn.Linear
+        if discriminative.share < 1:
+            layer = partial(
+                SubspaceLinear, groups=discriminative.heads, share=discriminative.share
+            )
+        latents = {
+            DISCRIMINATIVE: latent(
+                state_size=fusion.size, size=discriminative.latent, layer=layer
+            )
+        }
         factors = {
             DISCRIMINATIVE: Factor(
                 latent_size=discriminative.latent,
                 size=discriminative.factor,
                 dropout=discriminative.dropout,
+                groups=discriminative.heads,
             )
         }
         encoders: dict[str, Encoder] = {}
@@ -186,7 +204,12 @@ class MFM(nn.Module):
             latents[name] = latent(state_size=encoders[name].size, size=size)
             dropout = value_for(name, generative.dropout, "generative.dropout")
             factors[name] = Factor(latent_size=size, size=factor, dropout=dropout)
-            decoders[name] = kind.decoder(factors=discriminative.factor + factor, shape=spec.shape)
+            decoder = generative.decoder
+            decoders[name] = kind.decoder(
+                factors=discriminative.factor + factor,
+                shape=spec.shape,
+                hidden=None if decoder is None else value_for(name, decoder, "generative.decoder"),
+            )
         model = cls(
             fusion=fusion,
             encoders=encoders,
@@ -197,6 +220,7 @@ class MFM(nn.Module):
                 factor_size=discriminative.factor,
                 outputs=outputs,
                 dropout=discriminative.head_dropout,
+                heads=discriminative.heads,
             ),
             task=task,
             outputs=outputs,
@@ -227,6 +251,12 @@ class MFM(nn.Module):
             raise ValueError(f"target scale is {scale}; expected positive numbers")
         self.target_center.copy_(torch.as_tensor(center))
         self.target_scale.copy_(torch.as_tensor(scale))
+
+    def calibrate(self, train: Inputs) -> None:
+        """Let parts that standardise what they read measure the training split."""
+        for part in self.modules():
+            if isinstance(part, Statistics):
+                part.fit(train)
 
     def forward(self, inputs: Inputs) -> MfmOutput:
         """Infer latents, and generate modalities and label from them."""
@@ -270,7 +300,7 @@ class MFM(nn.Module):
         """
         latent: Latent = self.latents[DISCRIMINATIVE](self.fusion(inputs))
         factor = self.factors[DISCRIMINATIVE](latent.sample)
-        return self.to_target_units(self.head(factor))
+        return self.to_target_units(self.head(factor).mean(dim=1))
 
     def to_target_units(self, prediction: Tensor) -> Tensor:
         """Map a raw prediction back: to the targets' units, or to probabilities."""

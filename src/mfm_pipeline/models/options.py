@@ -5,75 +5,91 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from mfm_pipeline.models import per_modality
 from mfm_pipeline.models.fusion import FUSIONS, FusionOptions
 from mfm_pipeline.models.modality import KINDS
 from mfm_pipeline.models.per_modality import (
+    DEFAULT,
+    NamePerModality,
     Probability,
     ProbabilityPerModality,
-    NamePerModality,
     Size,
     SizePerModality,
     Weight,
     WeightPerModality,
 )
-
-FROZEN = ConfigDict(frozen=True, extra="forbid")
+from mfm_pipeline.options import Options
 
 if TYPE_CHECKING:
 
-    class FusionOptionsByName(BaseModel):
+    class FusionOptionsByName(Options):
         """Options of every fusion encoder in the registry, by its name."""
 
 else:
     FusionOptionsByName = create_model(
         "FusionOptionsByName",
-        __config__=FROZEN,
+        __base__=Options,
         __doc__="Options of every fusion encoder in the registry, by its name.",
         **{name: (options, options()) for name, options in FUSIONS.items()},
     )
 
 
-class DiscriminativeOptions(BaseModel):
+class DiscriminativeOptions(Options):
     """Sizes on the way from the fusion encoder to the label."""
-
-    model_config = FROZEN
 
     latent: Size = Field(default=32, description="Size of Zy.")
     factor: Size = Field(default=16, description="Size of Fy.")
     dropout: Probability = Field(default=0.0, description="Dropout from Zy to Fy.")
     head_dropout: Probability = Field(default=0.0, description="Dropout from Fy to Y.")
+    heads: Size = Field(
+        default=1, description="Networks side by side from Zy to Y, whose mean predicts."
+    )
+    share: float = Field(
+        default=1.0, gt=0, le=1, description="Share of the fusion encoder's state a head sees."
+    )
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> DiscriminativeOptions:
+        for name in ("latent", "factor"):
+            if getattr(self, name) % self.heads:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}; expected a multiple of heads, {self.heads}"
+                )
+        return self
 
 
-class GenerativeOptions(BaseModel):
+class GenerativeOptions(Options):
     """Sizes of each modality's own half; one value, or one a modality."""
 
-    model_config = FROZEN
-
-    latent: SizePerModality = Field(default=32, description="Size of each Zai.")
-    factor: SizePerModality = Field(default=16, description="Size of each Fai.")
+    latent: SizePerModality = Field(default={DEFAULT: 32}, description="Size of each Zai.")
+    factor: SizePerModality = Field(default={DEFAULT: 16}, description="Size of each Fai.")
     hidden: SizePerModality | None = Field(
         default=None, description="Size of each encoder's LSTM; by default that of its Zai."
     )
-    encoder: NamePerModality = Field(default="lstm", description="Name of each Q(Zai | Xi).")
-    dropout: ProbabilityPerModality = Field(default=0.0, description="Dropout from Zai to Fai.")
+    decoder: SizePerModality | None = Field(
+        default=None, description="Size of each decoder's LSTM; by default that of [Fy, Fai]."
+    )
+    encoder: NamePerModality = Field(
+        default={DEFAULT: "lstm"}, description="Name of each Q(Zai | Xi)."
+    )
+    dropout: ProbabilityPerModality = Field(
+        default={DEFAULT: 0.0}, description="Dropout from Zai to Fai."
+    )
 
     @field_validator("encoder")
     @classmethod
-    def _known_encoder(cls, encoder: NamePerModality) -> NamePerModality:
+    def _known_encoder(cls, encoder: dict[str, str]) -> dict[str, str]:
         allowed = sorted({name for kind in KINDS.values() for name in kind.encoders})
-        for name in [encoder] if isinstance(encoder, str) else encoder.values():
+        for name in encoder.values():
             if name not in allowed:
                 raise ValueError(f"unknown encoder '{name}'; expected one of {', '.join(allowed)}")
         return encoder
 
 
-class ModelOptions(BaseModel):
+class ModelOptions(Options):
     """Everything that shapes the model and its objective, Equation 4."""
-
-    model_config = FROZEN
 
     fusion: str = Field(default="mfn", description="Name of the fusion encoder Q(Zy | X1:M).")
     fusion_options: FusionOptionsByName = Field(
@@ -84,7 +100,7 @@ class ModelOptions(BaseModel):
     )
     prior_weight: Weight = Field(default=1.0, description="Weight lambda of the prior.")
     reconstruction: WeightPerModality = Field(
-        default=1.0, description="Weight of each modality's reconstruction."
+        default={DEFAULT: 1.0}, description="Weight of each modality's reconstruction."
     )
     discriminative: DiscriminativeOptions = Field(
         default=DiscriminativeOptions(), description="From the fusion encoder to the label."
@@ -96,7 +112,8 @@ class ModelOptions(BaseModel):
     @field_validator("fusion")
     @classmethod
     def _known_fusion(cls, fusion: str) -> str:
-        _check_fusion(fusion)
+        if fusion not in FUSIONS:
+            raise ValueError(f"expected one of {', '.join(FUSIONS)}")
         return fusion
 
     @field_validator("fusion_options", mode="before")
@@ -104,7 +121,8 @@ class ModelOptions(BaseModel):
     def _known_fusions(cls, options: Any) -> Any:
         if isinstance(options, Mapping):
             for name in options:
-                _check_fusion(name)
+                if name not in FUSIONS:
+                    raise ValueError(f"'{name}' is none; expected among {', '.join(FUSIONS)}")
         return options
 
     @property
@@ -130,8 +148,3 @@ class ModelOptions(BaseModel):
             That names the parameter, the modality found, and those allowed.
         """
         per_modality.check_modalities(self, known, parameter)
-
-
-def _check_fusion(name: object) -> None:
-    if name not in FUSIONS:
-        raise ValueError(f"unknown fusion encoder '{name}'; expected one of {', '.join(FUSIONS)}")

@@ -3,43 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from mfm_pipeline.errors import ParameterError
+
+DEFAULT = "default"
+
+
+def _by_modality(setting: Any) -> Any:
+    """Read one value as the default of all modalities."""
+    return setting if isinstance(setting, Mapping) else {DEFAULT: setting}
+
 
 Size = Annotated[int, Field(ge=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-SizePerModality = Size | dict[str, Size]
-ProbabilityPerModality = Probability | dict[str, Probability]
-WeightPerModality = Weight | dict[str, Weight]
-NamePerModality = str | dict[str, str]
+SizePerModality = Annotated[dict[str, Size], BeforeValidator(_by_modality)]
+ProbabilityPerModality = Annotated[dict[str, Probability], BeforeValidator(_by_modality)]
+WeightPerModality = Annotated[dict[str, Weight], BeforeValidator(_by_modality)]
+NamePerModality = Annotated[dict[str, str], BeforeValidator(_by_modality)]
 
-DEFAULT = "default"
-
-Value = TypeVar("Value", int, float, str)
+Value = TypeVar("Value")
 
 
-def value_for(modality: str, setting: Value | Mapping[str, Value], parameter: str) -> Value:
+def value_for(modality: str, setting: Mapping[str, Value], parameter: str) -> Value:
     """Return what `setting` says for `modality`.
+
+    Parameters
+    ----------
+    modality : str
+    setting : mapping of str to value
+        By modality; ``default`` stands for those it does not name.
+    parameter : str
+        Its name, for the message.
 
     Raises
     ------
     ParameterError
-        If it is a mapping that has neither the modality nor ``default``.
+        If it has neither the modality nor ``default``.
     """
-    if not isinstance(setting, Mapping):
-        return setting
     if modality in setting:
         return setting[modality]
     if DEFAULT in setting:
         return setting[DEFAULT]
     found = ", ".join(setting) or "nothing"
     raise ParameterError(
-        f"parameter '{parameter}' has no value for modality '{modality}': found {found}; "
+        f"{parameter} has no value for modality '{modality}': found {found}; "
         f"expected '{modality}' or '{DEFAULT}' among them"
     )
 
@@ -72,6 +84,6 @@ def check_modalities(options: BaseModel, known: Iterable[str], parameter: str = 
             for key in value:
                 if key != DEFAULT and key not in allowed:
                     raise ParameterError(
-                        f"parameter '{name}' names modality '{key}'; "
+                        f"{name} names modality '{key}'; "
                         f"expected one of {', '.join(allowed)}, or '{DEFAULT}'"
                     )

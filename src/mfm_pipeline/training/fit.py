@@ -93,6 +93,8 @@ def fit(
     model = blueprint.build()
     if blueprint.task == "regression" and options.standardise_targets:
         model.set_target_scale(*_center_and_spread(corpus.train.targets.values))
+    train = Inputs.from_split(corpus.train)
+    model.calibrate(train[_usable(corpus.train, "train")])
     log.info("MFM with %s parameters, %s fusion", f"{_size(model):,}", model_options.fusion)
     if options.compile:
         model.compile()

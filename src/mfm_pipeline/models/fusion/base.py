@@ -5,17 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict
-
 from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.models.encoder import Encoder
 from mfm_pipeline.models.spec import ModalitySpec
+from mfm_pipeline.options import Options
 
 
-class FusionOptions(BaseModel):
+class FusionOptions(Options):
     """Options of one fusion encoder Q(Zy | X1:M), and how to build it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @abstractmethod
     def build(self, modalities: Mapping[str, ModalitySpec]) -> Encoder:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,12 +15,19 @@ from mfm_pipeline.models.dropout import Dropout, dropout_mask
 from mfm_pipeline.models.encoder import Encoder
 from mfm_pipeline.models.fusion.base import FusionOptions, sequences_only
 from mfm_pipeline.models.inputs import Inputs
-from mfm_pipeline.models.per_modality import Probability, Size, SizePerModality, value_for
+from mfm_pipeline.models.per_modality import (
+    DEFAULT,
+    Probability,
+    Size,
+    SizePerModality,
+    value_for,
+)
 from mfm_pipeline.models.pooling import last_state
 from mfm_pipeline.models.recurrent.lstm import LSTM
 from mfm_pipeline.models.recurrent.lstm_states import lstm_states
 from mfm_pipeline.models.recurrent.memory_states import memory_states
 from mfm_pipeline.models.spec import ModalitySpec
+from mfm_pipeline.options import Options
 
 
 class MemoryFusionNetwork(Encoder):
@@ -71,9 +79,9 @@ class MemoryFusionNetwork(Encoder):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return last hidden states and memory, ``(n, size)``."""
-        values = inputs.values
-        runs = [lstm.run(values[name]) for name, lstm in self.lstms.items()]
-        states_of = lstm_states(runs, steps=runs[0].inputs.shape[0])
+        lstms = cast("Mapping[str, LSTM]", self.lstms)
+        runs = [lstm.run(inputs.values[name]) for name, lstm in lstms.items()]
+        states_of = lstm_states(runs, steps=len(runs[0].inputs))
         last, cells = [], []
         for name, (hidden, cell) in zip(self.lstms, states_of, strict=True):
             present = inputs.present[name]
@@ -165,10 +173,8 @@ class GatedMemory(nn.Module):
         )
 
 
-class PerceptronOptions(BaseModel):
+class PerceptronOptions(Options):
     """Options of one hidden layer inside MFN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     hidden: Size = Field(default=128, description="Size of the hidden layer.")
     dropout: Probability = Field(default=0.5, description="Dropout on the hidden layer.")
@@ -177,7 +183,9 @@ class PerceptronOptions(BaseModel):
 class MemoryFusionOptions(FusionOptions):
     """Options of the Memory Fusion Network."""
 
-    hidden: SizePerModality = Field(default=64, description="Size of each modality's LSTM.")
+    hidden: SizePerModality = Field(
+        default={DEFAULT: 64}, description="Size of each modality's LSTM."
+    )
     memory: Size = Field(default=64, description="Size of the memory.")
     window: Size = Field(default=2, description="Steps that are attended over at once.")
     attention: PerceptronOptions = Field(

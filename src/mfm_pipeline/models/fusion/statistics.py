@@ -14,8 +14,9 @@ from mfm_pipeline.models.fusion.base import FusionOptions, sequences_only
 from mfm_pipeline.models.fusion.ef_lstm import EarlyFusionLSTM
 from mfm_pipeline.models.inputs import Inputs
 from mfm_pipeline.models.per_modality import Probability, Size
-from mfm_pipeline.models.pooling import masked_statistics, statistics_size
+from mfm_pipeline.models.pooling import statistics_size
 from mfm_pipeline.models.spec import ModalitySpec
+from mfm_pipeline.models.statistics import Statistics
 
 
 class StatisticsFusion(Encoder):
@@ -41,7 +42,9 @@ class StatisticsFusion(Encoder):
         recurrent: Encoder | None = None,
     ) -> None:
         super().__init__()
-        self.modalities = tuple(features)
+        self.statistics = nn.ModuleDict(
+            {name: Statistics(modality=name, features=size) for name, size in features.items()}
+        )
         self.layer = nn.Identity() if layer is None else layer
         self.recurrent = recurrent
         pooled = sum(statistics_size(size) for size in features.values())
@@ -51,13 +54,7 @@ class StatisticsFusion(Encoder):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return statistics, and the recurrent state if there is one, ``(n, size)``."""
-        pooled = torch.cat(
-            [
-                masked_statistics(inputs.values[name], inputs.steps[name], inputs.present[name])
-                for name in self.modalities
-            ],
-            dim=1,
-        )
+        pooled = torch.cat([part(inputs) for part in self.statistics.values()], dim=1)
         state: Tensor = self.layer(pooled)
         if self.recurrent is None:
             return state
@@ -80,11 +77,9 @@ class StatisticsOptions(FusionOptions):
         """Return the encoder for these modalities."""
         features = sequences_only(modalities, "statistics")
         pooled = sum(statistics_size(size) for size in features.values())
-        layer = None if self.hidden is None and self.dropout == 0 else nn.Dropout(self.dropout)
+        layer: nn.Module = nn.Dropout(self.dropout)
         if self.hidden is not None:
-            layer = nn.Sequential(
-                nn.Linear(pooled, self.hidden), nn.ReLU(), nn.Dropout(self.dropout)
-            )
+            layer = nn.Sequential(nn.Linear(pooled, self.hidden), nn.ReLU(), layer)
         recurrent = None
         if self.recurrent == "ef_lstm":
             recurrent = EarlyFusionLSTM(features=features, hidden=self.recurrent_hidden)

@@ -59,8 +59,19 @@ class ModalityKind(ABC):
 
     @abstractmethod
     def encoder(self, name: str, *, modality: str, shape: tuple[int, ...], hidden: int) -> Encoder:
-        """Return the encoder called `name` for the modality called `modality`."""
+        """Return the encoder called `name` for the modality called `modality`.
+
+        Raises
+        ------
+        ParameterError
+            If this kind has no such encoder.
+        """
 
     @abstractmethod
-    def decoder(self, *, factors: int, shape: tuple[int, ...]) -> Decoder:
-        """Return a decoder from `factors` features, Fy and Fai together."""
+    def decoder(
+        self, *, factors: int, shape: tuple[int, ...], hidden: int | None = None
+    ) -> Decoder:
+        """Return a decoder from `factors` features, Fy and Fai together.
+
+        It is of size `hidden`, or by default as large as the factors.
+        """

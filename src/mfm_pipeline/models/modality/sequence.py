@@ -8,12 +8,14 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.models.encoder import Encoder
 from mfm_pipeline.models.inputs import Inputs
 from mfm_pipeline.models.modality.base import Decoder, ModalityKind
-from mfm_pipeline.models.pooling import last_state, masked_statistics, statistics_size
+from mfm_pipeline.models.pooling import last_state
 from mfm_pipeline.models.recurrent.lstm import LSTM, FeedbackLSTM
 from mfm_pipeline.models.recurrent.lstm_states import lstm_states
+from mfm_pipeline.models.statistics import Statistics
 
 
 class LSTMSequenceEncoder(Encoder):
@@ -51,44 +53,28 @@ class LSTMSequenceEncoder(Encoder):
         }
 
 
-class StatisticsSequenceEncoder(Encoder):
-    """Mean and spread of one modality over its observed steps.
-
-    Parameters
-    ----------
-    modality : str
-        Name of the modality that is read.
-    features : int
-        Features of one step.
-    """
-
-    def __init__(self, *, modality: str, features: int) -> None:
-        super().__init__()
-        self.modality = modality
-        self.size = statistics_size(features)
-
-    def forward(self, inputs: Inputs) -> Tensor:
-        """Return the statistics, ``(n, 2 d + 2)``."""
-        name = self.modality
-        return masked_statistics(inputs.values[name], inputs.steps[name], inputs.present[name])
-
-
 class SequenceDecoder(Decoder):
     """Decoder LSTM of Appendix B and one linear layer on each of its steps.
 
-    The LSTM is as large as [Fy, Fai], which is its first input; each later
-    input is its own previous output.
+    The first input of the LSTM is [Fy, Fai], which is as large as its state
+    unless a linear layer comes before it; each later input is its own
+    previous output.
 
     Parameters
     ----------
     recurrence : FeedbackLSTM
-        From [Fy, Fai] to as many hidden features a step.
+        From its first input to as many hidden features a step.
     features : int
         Features of one step of the modality.
+    entry : Module, optional
+        From [Fy, Fai] to the first input.
     """
 
-    def __init__(self, *, recurrence: FeedbackLSTM, features: int) -> None:
+    def __init__(
+        self, *, recurrence: FeedbackLSTM, features: int, entry: nn.Module | None = None
+    ) -> None:
         super().__init__()
+        self.entry = nn.Identity() if entry is None else entry
         self.recurrence = recurrence
         self.output = nn.Linear(recurrence.size, features)
 
@@ -107,7 +93,9 @@ class SequenceDecoder(Decoder):
     ) -> dict[str, Tensor]:
         """Run all LSTMs in one loop."""
         runs = [
-            decoder.recurrence.run(torch.cat([discriminative, generative[name]], dim=-1))
+            decoder.recurrence.run(
+                decoder.entry(torch.cat([discriminative, generative[name]], dim=-1))
+            )
             for name, decoder in decoders.items()
         ]
         return {
@@ -124,13 +112,28 @@ class SequenceKind(ModalityKind):
     encoders = ("lstm", "statistics")
 
     def encoder(self, name: str, *, modality: str, shape: tuple[int, ...], hidden: int) -> Encoder:
-        """Return the encoder called `name`."""
+        """Return the encoder called `name`.
+
+        Raises
+        ------
+        ParameterError
+            If sequences have no such encoder.
+        """
         (features,) = shape
+        if name not in self.encoders:
+            raise ParameterError(
+                f"generative.encoder is '{name}' for modality '{modality}', a sequence; "
+                f"expected one of {', '.join(self.encoders)}"
+            )
         if name == "statistics":
-            return StatisticsSequenceEncoder(modality=modality, features=features)
+            return Statistics(modality=modality, features=features)
         return LSTMSequenceEncoder(modality=modality, features=features, hidden=hidden)
 
-    def decoder(self, *, factors: int, shape: tuple[int, ...]) -> SequenceDecoder:
-        """Return a decoder whose LSTM has the size of the factors."""
+    def decoder(
+        self, *, factors: int, shape: tuple[int, ...], hidden: int | None = None
+    ) -> SequenceDecoder:
+        """Return a decoder whose LSTM has the size `hidden`, or that of the factors."""
         (features,) = shape
-        return SequenceDecoder(recurrence=FeedbackLSTM(size=factors), features=features)
+        entry = None if hidden is None else nn.Linear(factors, hidden)
+        recurrence = FeedbackLSTM(size=factors if hidden is None else hidden)
+        return SequenceDecoder(recurrence=recurrence, features=features, entry=entry)

@@ -72,7 +72,7 @@ def lstm_states(runs: Sequence[Run], steps: int) -> list[States]:
         return [_plain(run, steps) for run in runs]
     tensors = full_precision(*(tensor for run in runs for tensor in run))
     with torch.autocast(tensors[0].device.type, enabled=False):
-        states = _LSTMStates.apply(steps, *tensors)
+        states = _LSTMStates.apply(steps, *tensors)  # type: ignore[no-untyped-call]
     return [States(*pair) for pair in zip(states[::2], states[1::2], strict=True)]
 
 
@@ -106,7 +106,7 @@ def _blocks(buffer: Tensor, n: int, sizes: Sequence[int]) -> list[Tensor]:
     """
     ends = list(accumulate(n * size for size in sizes))
     return [
-        buffer[..., end - n * size : end].unflatten(-1, (n, size))
+        buffer[..., end - n * size : end].view(*buffer.shape[:-1], n, size)
         for end, size in zip(ends, sizes, strict=True)
     ]
 
@@ -124,15 +124,15 @@ class _LSTMStates(torch.autograd.Function):
         states = new.new_empty(3, steps, n * sum(sizes))
         cells, squashed, hidden = states.unbind(0)
         products = []
-        for run, gate, h in zip(
+        for run, block, outputs in zip(
             runs, _blocks(gates, n, sizes), _blocks(hidden, n, sizes), strict=True
         ):
-            _project(run, gate)
+            _project(run, block)
             # The four parts of W as a batch: h W^T lands in the gates' layout.
             size = run.weight.shape[1]
             recurrent = _double_third(run.weight.view(4, size, size), 0).transpose(1, 2)
-            operands = h.unsqueeze(1).expand(-1, 4, -1, -1)
-            products.append((gate.unbind(0), operands.unbind(0), recurrent))
+            operands = outputs.unsqueeze(1).expand(-1, 4, -1, -1)
+            products.append((block.unbind(0), operands.unbind(0), recurrent))
         # Views are made once for all steps: each costs as much as a small operation.
         i, f, g, o = (gates[:, k].unbind(0) for k in range(4))
         c, s, h = cells.unbind(0), squashed.unbind(0), hidden.unbind(0)
@@ -181,23 +181,18 @@ class _LSTMStates(torch.autograd.Function):
         above = _gather(grads[::2], hidden, n, sizes)
         beside = _gather(grads[1::2], cells, n, sizes)
         dc, dh = cells.new_zeros(2, cells.shape[1]).unbind(0)
-        products = []
-        for run, grad, into in zip(
-            runs, _blocks(gate_grad, n, sizes), _blocks(dh, n, sizes), strict=True
-        ):
-            rows = gates.new_empty(steps, n, 4 * run.weight.shape[1])
-            by_gate = rows.unflatten(2, (4, -1)).transpose(1, 2)
-            products.append(
-                (rows, rows.unbind(0), by_gate.unbind(0), grad.unbind(0), run.weight, into)
-            )
+        flows = [
+            _Flow.of(*parts)
+            for parts in zip(runs, _blocks(gate_grad, n, sizes), _blocks(dh, n, sizes), strict=True)
+        ]
         forget, from_cell, from_hidden = (
             view.unbind(0) for view in (f, gate_grad[:, :3], gate_grad[:, 3])
         )
         for t in range(steps - 1, -1, -1):
             if t < steps - 1:
                 dc.mul_(forget[t + 1])
-                for _, rows, _, _, weight, into in products:
-                    torch.mm(rows[t + 1], weight, out=into)
+                for flow in flows:
+                    torch.mm(flow.rows[t + 1], flow.weight, out=flow.into)
             if above is not None:
                 dh.add_(above[t])
             dc.addcmul_(dh, through[t])
@@ -205,14 +200,46 @@ class _LSTMStates(torch.autograd.Function):
                 dc.add_(beside[t])
             from_cell[t].mul_(dc)
             from_hidden[t].mul_(dh)
-            for _, _, by_gate, grad, _, _ in products:
-                by_gate[t].copy_(grad[t])
+            for flow in flows:
+                flow.by_gate[t].copy_(flow.blocks[t])
         result: list[Tensor | None] = [None]
-        for k, (run, product, h) in enumerate(
-            zip(runs, products, _blocks(hidden, n, sizes), strict=True)
+        for k, (run, flow, h) in enumerate(
+            zip(runs, flows, _blocks(hidden, n, sizes), strict=True)
         ):
-            result += _of_run(run, product[0], h, ctx.needs_input_grad[4 * k + 1 : 4 * k + 5])
+            needed = ctx.needs_input_grad[4 * k + 1 : 4 * k + 5]
+            result += _of_run(run, flow.gate_grad, h, needed)
         return tuple(result)
+
+
+class _Flow(NamedTuple):
+    """How gradients go back through one LSTM, step by step.
+
+    Attributes
+    ----------
+    gate_grad : Tensor, shape (T, n, 4 h)
+        Gradient of its gates, as one matrix a step.
+    rows, by_gate : tuple of Tensor
+        The same of each step: ``(n, 4 h)``, and as ``(4, n, h)``.
+    blocks : tuple of Tensor, shape (4, n, h)
+        Where the loop over all LSTMs leaves that gradient.
+    weight : Tensor, shape (4 h, h)
+    into : Tensor, shape (n, h)
+        Where the gradient of its hidden state is to go.
+    """
+
+    gate_grad: Tensor
+    rows: tuple[Tensor, ...]
+    by_gate: tuple[Tensor, ...]
+    blocks: tuple[Tensor, ...]
+    weight: Tensor
+    into: Tensor
+
+    @classmethod
+    def of(cls, run: Run, blocks: Tensor, into: Tensor) -> _Flow:
+        steps, _, n, size = blocks.shape
+        grad = blocks.new_empty(steps, n, 4 * size)
+        by_gate = grad.view(steps, n, 4, size).transpose(1, 2)
+        return cls(grad, grad.unbind(0), by_gate.unbind(0), blocks.unbind(0), run.weight, into)
 
 
 def _double_third(parts: Tensor, dim: int) -> Tensor:

@@ -53,7 +53,7 @@ def memory_states(
         return _plain(drive, proposal, memory_weight, gate_weight, gate_bias, mask)
     tensors = full_precision(drive, proposal, memory_weight, gate_weight, gate_bias)
     with torch.autocast(drive.device.type, enabled=False):
-        memories: Tensor = _MemoryStates.apply(*tensors, mask)
+        memories: Tensor = _MemoryStates.apply(*tensors, mask)  # type: ignore[no-untyped-call]
     return memories
 
 
@@ -124,7 +124,7 @@ class _MemoryStates(torch.autograd.Function):
         *inputs, mask, layers, gates, memories = ctx.saved_tensors
         if torch.is_grad_enabled():
 
-            def plain(*tensors: Tensor) -> list[Tensor]:
+            def plain(*tensors: Any) -> list[Tensor]:
                 return [_plain(*tensors, mask)]
 
             return *differentiable_gradients(plain, inputs, [memories_grad]), None

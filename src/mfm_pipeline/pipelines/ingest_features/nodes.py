@@ -47,7 +47,7 @@ def fit_scaling(aligned_corpus: Corpus, scaling: ScalingOptions) -> dict[str, An
     dict
         JSON-serialisable; `Scaling.load` rebuilds the object.
     """
-    return scale.fit_scaling(aligned_corpus, scaling.clip).model_dump()
+    return scale.fit_scaling(aligned_corpus, scaling.clip, scaling.transform).model_dump()
 
 
 def scale_features(aligned_corpus: Corpus, scaling_statistics: dict[str, Any]) -> Corpus:

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from mfm_pipeline.data import SPLIT_NAMES, Task
 from mfm_pipeline.features.align import BadFrames
+from mfm_pipeline.features.scale import Transform
 from mfm_pipeline.options import Options
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*$")]
@@ -134,6 +135,9 @@ class IngestionOptions(Options):
 class ScalingOptions(Options):
     """How aligned features are scaled."""
 
+    transform: Transform = Field(
+        "signed_log", description="What is done to a feature before it is standardised."
+    )
     clip: float = Field(
         10.0, gt=0, le=1e6, description="Standard deviations at which values are clipped."
     )
