@@ -9,7 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
+from kedro.framework.project import pipelines
+from kedro.framework.startup import bootstrap_project
 
+from mfm_pipeline.cli import run
 from mfm_pipeline.data import Corpus, Modality, Split, Targets, Task
 
 os.environ["DO_NOT_TRACK"] = "1"
@@ -75,8 +79,6 @@ def _targets(task: Task, signal: np.ndarray) -> Targets:
 @pytest.fixture(scope="session")
 def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     """Return a maker of Kedro projects with this one's code and configuration, and no data."""
-    from kedro.framework.startup import bootstrap_project
-
     def make() -> Path:
         project = tmp_path_factory.mktemp("project")
         shutil.copy(ROOT / "pyproject.toml", project)
@@ -86,3 +88,25 @@ def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]
         return project
 
     return make
+
+
+EPOCHS = 3
+QUICK = f"training.epochs={EPOCHS},model.discriminative.latent=16,model.discriminative.factor=16"
+
+
+def kedro_run(*args: str) -> Result:
+    """Run a pipeline of the project in the current folder, as the command does."""
+    pipelines.set_requested(None)
+    return CliRunner().invoke(run, list(args), catch_exceptions=False)
+
+
+@pytest.fixture(scope="session")
+def finished(make_project: Callable[[], Path]) -> Path:
+    """Return a project in which the main command has run once, quickly."""
+    project = make_project()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        result = kedro_run("--pipeline=train_mfm", f"--params={QUICK}")
+    assert result.exit_code == 0, result.output
+    return project

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +10,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
 from kedro.framework.project import pipelines
 from scipy.stats import pearsonr
 
-from mfm_pipeline.cli import run
-
-EPOCHS = 3
-QUICK = f"training.epochs={EPOCHS},model.discriminative.latent=16,model.discriminative.factor=16"
-
-
-def kedro_run(*args: str) -> Result:
-    pipelines.set_requested(None)
-    return CliRunner().invoke(run, list(args), catch_exceptions=False)
-
-
-@pytest.fixture(scope="module")
-def finished(make_project: Callable[[], Path]) -> Path:
-    """A project in which the main command has run once."""
-    project = make_project()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(project)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        result = kedro_run("--pipeline=train_mfm", f"--params={QUICK}")
-    assert result.exit_code == 0, result.output
-    return project
-
+from tests.conftest import EPOCHS, QUICK, kedro_run
 
 @pytest.fixture
 def in_project(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
