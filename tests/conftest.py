@@ -79,6 +79,7 @@ def _targets(task: Task, signal: np.ndarray) -> Targets:
 @pytest.fixture(scope="session")
 def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     """Return a maker of Kedro projects with this one's code and configuration, and no data."""
+
     def make() -> Path:
         project = tmp_path_factory.mktemp("project")
         shutil.copy(ROOT / "pyproject.toml", project)

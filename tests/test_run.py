@@ -15,6 +15,7 @@ from scipy.stats import pearsonr
 
 from tests.conftest import EPOCHS, QUICK, kedro_run
 
+
 @pytest.fixture
 def in_project(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(finished)
@@ -172,9 +173,7 @@ def test_no_environment_writes_where_another_reads(in_project: Path) -> None:
     for env in ("base", "pom", "youtube", "ict_mmmo", "cmu_mosi"):
         loader = ConfigLoader(str(in_project / "conf"), env, **CONFIG_LOADER_ARGS)
         entries = [e.get("dataset", e) for e in loader["catalog"].values()]
-        folders[env] = {
-            str(Path(e.get("filepath") or e["path"])) for e in entries
-        }
+        folders[env] = {str(Path(e.get("filepath") or e["path"])) for e in entries}
         loader["parameters"]
     for env, paths in folders.items():
         others = set().union(*(folders[other] for other in folders if other != env))

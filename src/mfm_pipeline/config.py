@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from mfm_pipeline.errors import ParameterError
 # What Kedro's plug-ins will have to follow, and users cannot: a function that
 # OmegaConf renames, and type hints that MLflow wants of its models.
 warnings.filterwarnings("ignore", message="register_new_resolver")
-warnings.filterwarnings("ignore", message=".*Add type hints to the `predict`.*")
+warnings.filterwarnings("ignore", message="(?s).*Add type hints to the")
 
 BASE = "base"
 SAMPLE_CORPUS = "sample"
@@ -57,13 +57,10 @@ class ConfigLoader(OmegaConfigLoader):
 
     def _check_parameters(self) -> None:
         base, environment, *_ = self._read_raw_config("parameters")
-        known: dict[str, Any] = {}
-        for config in base.values():
-            known |= OmegaConf.to_container(config, resolve=False)
+        known = [str(name) for config in base.values() for name in config]
         for path, config in environment.items():
-            _check_names(known, OmegaConf.to_container(config, resolve=False), f"{path}: ")
-        runtime = {k: v for k, v in self.runtime_params.items() if k not in CATALOG_NAMES}
-        _check_names(known, runtime, "")
+            _check_names(known, map(str, config), f"{path}: ")
+        _check_names(known, self.runtime_params.keys() - CATALOG_NAMES, "")
 
 
 def _check_environment(conf_source: Path, environment: str) -> None:
@@ -81,7 +78,7 @@ def _expand_short_names(given: Mapping[str, Any]) -> dict[str, Any]:
     return expanded
 
 
-def _check_names(known: Mapping[str, Any], given: Mapping[str, Any], where: str) -> None:
+def _check_names(known: Iterable[str], given: Iterable[str], where: str) -> None:
     """Refuse blocks that ``conf/base`` lacks; inside one, its model refuses."""
     for name in given:
         if name in known:

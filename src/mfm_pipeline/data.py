@@ -195,8 +195,10 @@ class Split:
 
     @property
     def step_mask(self) -> BoolArray | None:
-        """Steps of each sample, shape ``(n, T)``: all from the first that any
-        modality observes (or that has a word); None without sequences."""
+        """Steps of each sample, shape ``(n, T)``; None without sequences.
+
+        All from the first step that any modality observes, or that has a word.
+        """
         observed = [m.steps for m in self.modalities.values() if m.steps is not None]
         if not observed:
             return None

@@ -59,7 +59,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
     @hook_impl
     def before_node_run(
-        self, node: Node, catalog: CatalogProtocol, inputs: dict[str, Any], is_async: bool
+        self, node: Node, catalog: CatalogProtocol[Any], inputs: dict[str, Any], is_async: bool
     ) -> None:
         """Open the run in the node's thread, unless it is; parameters are logged already."""
         active = mlflow.active_run()
@@ -67,13 +67,15 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
             super().before_node_run(node, catalog, {}, is_async)
 
 
-def _checkpoint_folder(pipeline: Pipeline, catalog: CatalogProtocol) -> Path | None:
+def _checkpoint_folder(pipeline: Pipeline, catalog: CatalogProtocol[Any]) -> Path | None:
     names = [name for name in pipeline.inputs() if name.split(".")[-1] == "checkpoints"]
     folder: Path | None = catalog.load(names[0]) if names else None
     return folder
 
 
-def _run_to_resume(pipeline: Pipeline, catalog: CatalogProtocol, folder: Path | None) -> str | None:
+def _run_to_resume(
+    pipeline: Pipeline, catalog: CatalogProtocol[Any], folder: Path | None
+) -> str | None:
     if folder is None or not catalog.load("params:training").resume:
         return None
     path = folder / RUN_FILE
@@ -84,7 +86,7 @@ def _run_to_resume(pipeline: Pipeline, catalog: CatalogProtocol, folder: Path | 
     return run_id
 
 
-def _flat_parameters(pipeline: Pipeline, catalog: CatalogProtocol) -> dict[str, Any]:
+def _flat_parameters(pipeline: Pipeline, catalog: CatalogProtocol[Any]) -> dict[str, Any]:
     """Return the parameters of a pipeline's nodes, one entry a leaf."""
     flat: dict[str, Any] = {}
     for name in sorted(pipeline.inputs()):

@@ -78,8 +78,18 @@ def test_data_of_another_width_is_refused() -> None:
     [
         {},
         {"clip": -1, "modalities": {}},
-        {"clip": 1, "modalities": {"a": {"features": 2, "center": None, "spread": None, "mean": [0], "std": [1]}}},
-        {"clip": 1, "modalities": {"a": {"features": 1, "center": None, "spread": None, "mean": [0], "std": [0]}}},
+        {
+            "clip": 1,
+            "modalities": {
+                "a": {"features": 2, "center": None, "spread": None, "mean": [0], "std": [1]}
+            },
+        },
+        {
+            "clip": 1,
+            "modalities": {
+                "a": {"features": 1, "center": None, "spread": None, "mean": [0], "std": [0]}
+            },
+        },
     ],
 )
 def test_statistics_of_another_form_are_refused(statistics: dict[str, Any]) -> None:

@@ -87,7 +87,7 @@ def test_a_resumed_run_ends_with_the_same_bits(
     }
     whole = fit(corpus, model, TrainingOptions(**options), tmp_path / "whole")
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     from mfm_pipeline.training.module import TrainingModule
@@ -96,12 +96,12 @@ def test_a_resumed_run_ends_with_the_same_bits(
 
     def dies_in_epoch_3(self: TrainingModule, index: torch.Tensor) -> torch.Tensor:
         if self.current_epoch == 3:
-            raise Killed
+            raise KilledError
         return original(self, index)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainingModule, "training_step", dies_in_epoch_3)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             fit(corpus, model, TrainingOptions(**options), tmp_path / "broken")
     resumed = fit(corpus, model, TrainingOptions(**options, resume=True), tmp_path / "broken")
 

@@ -1,5 +1,6 @@
 """Metrics, the trivial predictor, predictions and comparison tables."""
 
+from mfm_pipeline.evaluation.console import print_comparison
 from mfm_pipeline.evaluation.metrics import score
 from mfm_pipeline.evaluation.options import EvaluationOptions, SentimentOptions
 from mfm_pipeline.evaluation.predict import predict_corpus, reconstruction_errors
@@ -11,6 +12,7 @@ __all__ = [
     "SentimentOptions",
     "comparison",
     "predict_corpus",
+    "print_comparison",
     "reconstruction_errors",
     "score",
     "score_test",

@@ -107,7 +107,7 @@ def _batches(model: MFM, split: Split, batch_size: int) -> Iterator[tuple[Inputs
     inputs = Inputs.from_split(split)
     model.eval()
     with torch.inference_mode():
-        for positions in torch.arange(len(split)).split(batch_size):
+        for positions in torch.split(torch.arange(len(split)), batch_size):
             batch = inputs[positions]
             yield batch, model(batch)
 
@@ -130,5 +130,5 @@ def _frequencies(train: Targets) -> NDArray[Any]:
     """Return how frequent each class or label is in train, ``(k,)``."""
     if train.task == "multiclass":
         counts = np.bincount(train.values, minlength=len(train.names))
-        return counts / counts.sum()
+        return np.asarray(counts / counts.sum())
     return np.asarray(train.values.mean(axis=0))

@@ -27,9 +27,9 @@ def trivial_prediction(train: Targets, n: int) -> NDArray[Any]:
     """
     constant: NDArray[Any]
     if train.task == "multiclass":
-        constant = np.bincount(train.values, minlength=len(train.names)).argmax()
+        constant = np.array(np.bincount(train.values, minlength=len(train.names)).argmax())
     elif train.task == "multilabel":
         constant = (train.values.mean(axis=0) > 0.5).astype(np.float32)
     else:
         constant = np.median(train.values, axis=0).astype(np.float32)
-    return np.repeat(np.asarray(constant)[None], n, axis=0)
+    return np.repeat(constant[None], n, axis=0)

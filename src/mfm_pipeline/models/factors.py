@@ -47,5 +47,7 @@ class Head(nn.Sequential):
 
     def forward(self, factor: Tensor) -> Tensor:
         """Map a factor to the prediction of each head."""
-        predictions: Tensor = super().forward(factor)
-        return predictions.unflatten(-1, (self.heads, -1))
+        predictions: Tensor = factor
+        for layer in self:
+            predictions = layer(predictions)
+        return predictions.reshape(*predictions.shape[:-1], self.heads, -1)

@@ -174,13 +174,9 @@ class MFM(nn.Module):
         fusion = options.chosen_fusion.build(modalities)
         layer: Layer = nn.Linear
         if discriminative.share < 1:
-            layer = partial(
-                SubspaceLinear, groups=discriminative.heads, share=discriminative.share
-            )
+            layer = partial(SubspaceLinear, groups=discriminative.heads, share=discriminative.share)
         latents = {
-            DISCRIMINATIVE: latent(
-                state_size=fusion.size, size=discriminative.latent, layer=layer
-            )
+            DISCRIMINATIVE: latent(state_size=fusion.size, size=discriminative.latent, layer=layer)
         }
         factors = {
             DISCRIMINATIVE: Factor(

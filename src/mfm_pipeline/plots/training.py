@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -23,15 +25,24 @@ def plot_training(history: pd.DataFrame, monitor: str, source: str) -> Figure:
     source : str
         Whose data it is, for the title.
     """
-    names = [column.removeprefix("train/") for column in history if column.startswith("train/")]
-    figure, grid = new_figure(3.2 * len(names), 3.0, ncols=len(names), squeeze=False)
-    best = int(history["epoch"][history[monitor].idxmin()])
-    for axes, name in zip(grid[0], names, strict=True):
+    names = [
+        column.removeprefix("train/") for column in map(str, history) if column.startswith("train/")
+    ]
+    columns = min(3, len(names))
+    rows = ceil(len(names) / columns)
+    epochs, monitored = history["epoch"].to_numpy(), history[monitor].to_numpy()
+    figure, grid = new_figure(
+        3.0 * columns, 2.3 * rows + 0.4, nrows=rows, ncols=columns, squeeze=False
+    )
+    for axes in grid.flat[len(names) :]:
+        axes.set_visible(False)
+    best = int(epochs[monitored.argmin()])
+    for axes, name in zip(grid.flat, names, strict=False):
         for split, colour in SPLITS.items():
             axes.plot(history["epoch"], history[f"{split}/{name}"], color=colour, label=split)
         axes.axvline(best, color=COLOURS[1], linewidth=0.8, linestyle="--")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        tidy(axes, title=name, x="epoch", y="cost" if axes is grid[0][0] else "")
+        tidy(axes, title=name, x="epoch", y="cost")
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower right", ncols=2, fontsize=8, frameon=False)
     figure.suptitle(

@@ -184,8 +184,7 @@ def _callbacks(options: TrainingOptions, history: EpochHistory, folder: Path) ->
 
 
 def _run_folder(checkpoints: Path, resume: bool) -> Path:
-    """Return the folder of the active run's states; those of others are left alone
-    until this one begins."""
+    """Return the folder of the active run's states, and drop those of runs before it."""
     run = mlflow.active_run()
     folder = checkpoints / (run.info.run_id if run else "untracked")
     if not resume:

@@ -125,7 +125,8 @@ class _MemoryStates(torch.autograd.Function):
         if torch.is_grad_enabled():
 
             def plain(*tensors: Any) -> list[Tensor]:
-                return [_plain(*tensors, mask)]
+                drive, proposal, *weights = tensors
+                return [_plain(drive, proposal, *weights, mask=mask)]
 
             return *differentiable_gradients(plain, inputs, [memories_grad]), None
         _, proposal, memory_weight, gate_weight, _ = inputs

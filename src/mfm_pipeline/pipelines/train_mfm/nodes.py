@@ -9,8 +9,6 @@ from typing import Any
 import mlflow
 import pandas as pd
 from matplotlib.figure import Figure
-from rich.console import Console
-from rich.table import Table
 
 from mfm_pipeline import evaluation, plots
 from mfm_pipeline.data import Corpus
@@ -75,7 +73,7 @@ def report(
 ) -> pd.DataFrame:
     """Set the model beside the trivial predictor, and print the short of it."""
     table = evaluation.comparison(metrics | planted_metrics)
-    _print(table, f"Test, {corpus.label}, {len(corpus.test)} samples")
+    evaluation.print_comparison(table, f"Test, {corpus.label}, {len(corpus.test)} samples")
     return table
 
 
@@ -103,13 +101,3 @@ def _tag(corpus: Corpus) -> None:
         log.info("%s: %s", name.replace("_", " "), value)
     if mlflow.active_run():
         mlflow.set_tags(tags)
-
-
-def _print(table: pd.DataFrame, title: str) -> None:
-    shown = Table(title=title, title_justify="left")
-    shown.add_column("metric")
-    for column in table.columns[1:]:
-        shown.add_column(column, justify="right")
-    for metric, *values in table.itertuples(index=False):
-        shown.add_row(metric, *("" if pd.isna(value) else f"{value:.3f}" for value in values))
-    Console(width=min(80, Console().width)).print(shown)

@@ -1,0 +1,52 @@
+"""The comparison on a console of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+WIDTH = 80
+
+
+def print_comparison(table: pd.DataFrame, title: str) -> None:
+    """Print a comparison; with several targets a row a target, a column a metric.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `mfm_pipeline.evaluation.comparison` returns it.
+    title : str
+        What the numbers are of.
+    """
+    predictors = list(table.columns[1:])
+    rows: dict[str, list[float]] = {
+        str(metric): list(values) for metric, *values in table.itertuples(index=False)
+    }
+    # Metrics that are given as a mean, and once more for each target.
+    means = [key for key in rows if any(other.startswith(f"{key}/") for other in rows)]
+    console = Console(width=min(WIDTH, Console().width))
+    if means:
+        columns = [f"{mean} {predictor}" for mean in means for predictor in predictors]
+        names = [key.removeprefix(f"{means[0]}/") for key in rows if key.startswith(means[0] + "/")]
+        by_target = {"mean": [value for mean in means for value in rows.pop(mean)]}
+        for name in names:
+            by_target[name] = [v for mean in means for v in rows.pop(f"{mean}/{name}")]
+        console.print(_table("target", columns, by_target, title))
+        title = ""
+    if rows:
+        console.print(_table("metric", predictors, rows, title))
+
+
+def _table(
+    first: str, columns: Sequence[str], rows: Mapping[str, Sequence[float]], title: str
+) -> Table:
+    table = Table(title=title or None, title_justify="left")
+    table.add_column(first)
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, values in rows.items():
+        table.add_row(name, *("" if pd.isna(value) else f"{value:.3f}" for value in values))
+    return table
