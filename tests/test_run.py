@@ -137,6 +137,7 @@ def test_a_broken_run_is_continued(in_project: Path) -> None:
         (("--params=model.prior=vae",), ("prior", "'mmd' or 'kl'")),
         (("--params=ingestion.steps=0",), ("ingestion", "steps is 0")),
         (("--params=model.reconstruction.langage=2",), ("langage", "language")),
+        (("--pipelines=nosuch",), ("unknown pipeline 'nosuch'", "train_mfm")),
         (("--params=raw_root=nowhere", "--env=pom"), ("nowhere/pom", "no such folder")),
     ],
 )
@@ -145,7 +146,8 @@ def test_a_mistake_is_one_line_and_exit_status_1(
 ) -> None:
     corpus = in_project / "data/05_model_input/sample/corpus.h5"
     before = corpus.stat().st_mtime_ns
-    result = kedro_run("--pipeline=train_mfm", *args)
+    pipeline = () if args[0].startswith("--pipelines") else ("--pipeline=train_mfm",)
+    result = kedro_run(*pipeline, *args)
     assert result.exit_code == 1
     lines = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
     assert len(lines) == 1

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.project import pipelines
 from kedro.validation import ParameterValidationError
 
-from mfm_pipeline.errors import MfmError
+from mfm_pipeline.errors import MfmError, ParameterError
 
 
 @click.group(name="kedro")
@@ -23,6 +24,7 @@ def _run(*, verbose: bool, pipeline: str | None, **options: Any) -> None:
         # Kedro deprecates --pipeline for --pipelines; here both are welcome.
         options["pipelines"] = [*options["pipelines"], pipeline]
     try:
+        _check_pipelines(options["pipelines"])
         kedro_run.callback(pipeline=None, **options)  # type: ignore[misc]
     except click.ClickException:
         raise
@@ -33,6 +35,13 @@ def _run(*, verbose: bool, pipeline: str | None, **options: Any) -> None:
         if not isinstance(_root(error), MfmError | ParameterValidationError):
             click.echo("Run again with --verbose for the traceback.", err=True)
         sys.exit(1)
+
+
+def _check_pipelines(names: list[str]) -> None:
+    known = sorted(set(pipelines.keys()) - {"__default__"})
+    for name in names:
+        if name not in {*known, "__default__"}:
+            raise ParameterError(f"unknown pipeline '{name}'; there are {', '.join(known)}")
 
 
 run = click.Command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,11 +11,6 @@ from kedro.config import OmegaConfigLoader
 from omegaconf import OmegaConf
 
 from mfm_pipeline.errors import ParameterError
-
-# What Kedro's plug-ins will have to follow, and users cannot: a function that
-# OmegaConf renames, and type hints that MLflow wants of its models.
-warnings.filterwarnings("ignore", message="register_new_resolver")
-warnings.filterwarnings("ignore", message="(?s).*Add type hints to the")
 
 BASE = "base"
 SAMPLE_CORPUS = "sample"

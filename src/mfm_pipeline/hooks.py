@@ -23,6 +23,8 @@ LONGEST_PARAMETER = 500
 NOT_TRACKED = {"training.resume"}
 RUN_FILE = "mlflow_run.json"
 
+Catalog = CatalogProtocol[Any, Any]
+
 log = logging.getLogger(__name__)
 # MLflow talks of its database tables at every start.
 logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -42,7 +44,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
     @hook_impl
     def before_pipeline_run(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Catalog
     ) -> None:
         """Open the run (or the one to resume) and log every parameter of the pipeline."""
         folder = _checkpoint_folder(pipeline, catalog)
@@ -59,22 +61,31 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
     @hook_impl
     def before_node_run(
-        self, node: Node, catalog: CatalogProtocol[Any], inputs: dict[str, Any], is_async: bool
+        self, node: Node, catalog: Catalog, inputs: dict[str, Any], is_async: bool
     ) -> None:
         """Open the run in the node's thread, unless it is; parameters are logged already."""
         active = mlflow.active_run()
         if active is None or active.info.run_id != self.run_id:
             super().before_node_run(node, catalog, {}, is_async)
 
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Catalog
+    ) -> None:
+        """Close the run, and say where it is to be seen."""
+        super().after_pipeline_run(run_params, pipeline, catalog)
+        uri = self.mlflow_config.server.mlflow_tracking_uri
+        log.info("MLflow run %s; to see it: mlflow ui --backend-store-uri %s", self.run_id, uri)
 
-def _checkpoint_folder(pipeline: Pipeline, catalog: CatalogProtocol[Any]) -> Path | None:
+
+def _checkpoint_folder(pipeline: Pipeline, catalog: Catalog) -> Path | None:
     names = [name for name in pipeline.inputs() if name.split(".")[-1] == "checkpoints"]
     folder: Path | None = catalog.load(names[0]) if names else None
     return folder
 
 
 def _run_to_resume(
-    pipeline: Pipeline, catalog: CatalogProtocol[Any], folder: Path | None
+    pipeline: Pipeline, catalog: Catalog, folder: Path | None
 ) -> str | None:
     if folder is None or not catalog.load("params:training").resume:
         return None
@@ -86,7 +97,7 @@ def _run_to_resume(
     return run_id
 
 
-def _flat_parameters(pipeline: Pipeline, catalog: CatalogProtocol[Any]) -> dict[str, Any]:
+def _flat_parameters(pipeline: Pipeline, catalog: Catalog) -> dict[str, Any]:
     """Return the parameters of a pipeline's nodes, one entry a leaf."""
     flat: dict[str, Any] = {}
     for name in sorted(pipeline.inputs()):

@@ -124,9 +124,8 @@ class _MemoryStates(torch.autograd.Function):
         *inputs, mask, layers, gates, memories = ctx.saved_tensors
         if torch.is_grad_enabled():
 
-            def plain(*tensors: Any) -> list[Tensor]:
-                drive, proposal, *weights = tensors
-                return [_plain(drive, proposal, *weights, mask=mask)]
+            def plain(d: Tensor, p: Tensor, w: Tensor, g: Tensor, b: Tensor) -> list[Tensor]:
+                return [_plain(d, p, w, g, b, mask)]
 
             return *differentiable_gradients(plain, inputs, [memories_grad]), None
         _, proposal, memory_weight, gate_weight, _ = inputs
