@@ -188,6 +188,8 @@ def test_evaluation_is_deterministic_and_training_draws(fusion_case: str) -> Non
     first = built(inputs)
     torch.manual_seed(3)
     assert torch.equal(first, built(inputs))
+    draws = fusion_case.startswith("mfn") or fusion_case == "statistics, layer"
+    assert torch.equal(first, built(inputs)) != draws
 
 
 def test_a_kind_that_a_fusion_encoder_cannot_read_is_refused() -> None:
@@ -201,7 +203,7 @@ def test_a_kind_that_a_fusion_encoder_cannot_read_is_refused() -> None:
 
 
 def test_an_encoder_of_another_kind_is_refused() -> None:
-    with pytest.raises(ParameterError, match="'cnn'.*'language'.*lstm, statistics"):
+    with pytest.raises(ParameterError, match=r"'cnn'.*'language'.*lstm, statistics"):
         KINDS["sequence"].encoder("cnn", modality="language", shape=(3,), hidden=2)
 
 
@@ -234,4 +236,5 @@ def test_fitted_statistics_are_standardised_by_samples_that_have_the_modality() 
     mean, std = raw[present].mean(dim=0), raw[present].std(dim=0, correction=0)
     expected = ((raw[present] - mean) / std).clamp(-3, 3)
     torch.testing.assert_close(fitted[present][:, :-1], expected[:, :-1], atol=1e-5, rtol=1e-5)
-    assert fitted.abs().max() == 3
+    far = Inputs({name: 50 * train.values[name]}, train.steps, train.present, train.lengths)
+    assert built(far)[present].abs().max() == 3

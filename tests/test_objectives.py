@@ -1,0 +1,139 @@
+"""Costs and priors against what their formulas say, pair by pair."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from mfm_pipeline.objectives import kl, mmd, reconstruction_cost, task_cost
+from tests.models.reference import literal_mmd
+
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("scale", [0.1, 1.0, 20.0])
+def test_mmd_agrees_pair_by_pair(dtype: torch.dtype, scale: float) -> None:
+    torch.manual_seed(0)
+    latent = (scale * torch.randn(7, 5, dtype=dtype)).requires_grad_()
+    draws = torch.randn(7, 5, dtype=dtype)
+    ours, theirs = mmd(latent, draws), literal_mmd(latent, draws)
+    tolerance = {"rtol": 0, "atol": TOLERANCE[dtype]}
+    torch.testing.assert_close(ours, theirs, **tolerance)
+    torch.testing.assert_close(
+        torch.autograd.grad(ours, latent), torch.autograd.grad(theirs, latent), **tolerance
+    )
+
+
+def test_mmd_of_a_pair_by_hand() -> None:
+    a, b = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 0.0]])
+    # mean((a - b)^2) = 1/2 and z = 2, so k(a, b) = exp(-1/4).
+    assert mmd(a, b).item() == pytest.approx(2 - 2 * math.exp(-0.25), abs=1e-6)
+
+
+def test_mmd_of_a_sample_from_itself_is_zero_and_grows_with_distance() -> None:
+    torch.manual_seed(0)
+    draws = torch.randn(40, 3, dtype=torch.float64)
+    assert abs(mmd(draws, draws)) < 1e-12
+    values = [mmd(torch.randn_like(draws) + shift, draws).item() for shift in (0.0, 1.0, 4.0)]
+    assert values == sorted(values)
+
+
+def test_mmd_counts_present_rows_alone() -> None:
+    torch.manual_seed(0)
+    latent = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
+    draws = torch.randn(6, 4, dtype=torch.float64)
+    present = torch.tensor([True, False, True, True, False, True])
+    found = mmd(latent, draws, present)
+    torch.testing.assert_close(found, literal_mmd(latent[present], draws[present]))
+    (grad,) = torch.autograd.grad(found, latent)
+    assert not grad[~present].any()
+    assert grad[present].abs().min() > 0
+
+
+def test_priors_without_a_row_are_zero_with_a_gradient() -> None:
+    nothing = torch.zeros(3, dtype=torch.bool)
+    latent = torch.randn(3, 2, requires_grad=True)
+    for cost in (mmd(latent, torch.randn(3, 2), nothing), kl(latent, latent, nothing)):
+        assert cost.item() == 0
+        (grad,) = torch.autograd.grad(cost, latent)
+        assert not grad.any()
+
+
+@pytest.mark.parametrize("rows", [None, torch.tensor([True, False, True, True])])
+def test_kl_agrees_with_torch_distributions(rows: torch.Tensor | None) -> None:
+    torch.manual_seed(0)
+    mean, log_variance = torch.randn(2, 4, 3, dtype=torch.float64).unbind(0)
+    posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
+    prior = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
+    divergence = torch.distributions.kl_divergence(posterior, prior).sum(dim=1)
+    expected = divergence.mean() if rows is None else divergence[rows].mean()
+    torch.testing.assert_close(kl(mean, log_variance, rows), expected, rtol=0, atol=1e-12)
+
+
+def test_reconstruction_costs_what_was_observed_alone() -> None:
+    torch.manual_seed(0)
+    values, guess = torch.randn(2, 3, 4, 2, dtype=torch.float64).unbind(0)
+    guess.requires_grad_()
+    mask = torch.tensor([[1, 1, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0]], dtype=torch.bool)
+    total, count = 0.0, 0
+    for n in range(3):
+        for t in range(4):
+            if mask[n, t]:
+                total += sum((guess[n, t, k] - values[n, t, k]).item() ** 2 for k in range(2))
+                count += 2
+    holes = values.masked_fill(~mask[..., None], float("nan"))
+    cost = reconstruction_cost(guess, holes, mask)
+    assert cost.item() == pytest.approx(total / count, abs=1e-12)
+    (grad,) = torch.autograd.grad(cost, guess)
+    expected = 2 * (guess - values).detach() / count * mask[..., None]
+    torch.testing.assert_close(grad, expected)
+
+
+def test_reconstruction_without_masks_is_the_mean_square() -> None:
+    values, guess = torch.randn(2, 3, 4, 2).unbind(0)
+    whole = torch.ones(3, 4, dtype=torch.bool)
+    expected = torch.nn.functional.mse_loss(guess, values)
+    torch.testing.assert_close(reconstruction_cost(guess, values, whole), expected)
+
+
+def test_reconstruction_of_images_by_presence() -> None:
+    values, guess = torch.rand(2, 3, 1, 2, 2).unbind(0)
+    present = torch.tensor([True, False, True])
+    expected = torch.nn.functional.mse_loss(guess[present], values[present])
+    torch.testing.assert_close(reconstruction_cost(guess, values, present), expected)
+
+
+def test_nothing_observed_costs_nothing() -> None:
+    guess = torch.randn(2, 3, 1, requires_grad=True)
+    cost = reconstruction_cost(
+        guess, torch.full((2, 3, 1), float("nan")), torch.zeros(2, 3, dtype=torch.bool)
+    )
+    cost.backward()
+    assert cost.item() == 0
+    assert not guess.grad.any()
+
+
+def test_task_costs_by_hand() -> None:
+    prediction = torch.tensor([[1.0, -2.0], [0.5, 3.0]], dtype=torch.float64)
+    targets = torch.tensor([[0.0, -1.0], [1.0, 3.0]], dtype=torch.float64)
+    assert task_cost(prediction, targets, "regression").item() == pytest.approx(2.5 / 4)
+    by_class = [
+        -math.log(math.exp(row[k]) / sum(math.exp(x) for x in row))
+        for row, k in zip(prediction.tolist(), (0, 1), strict=True)
+    ]
+    found = task_cost(prediction, torch.tensor([0, 1]), "multiclass")
+    assert found.item() == pytest.approx(sum(by_class) / 2)
+    labels = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    by_label = [
+        -math.log(1 / (1 + math.exp(-x if label else x)))
+        for x, label in zip(prediction.flatten().tolist(), labels.flatten().tolist(), strict=True)
+    ]
+    assert task_cost(prediction, labels, "multilabel").item() == pytest.approx(sum(by_label) / 4)
+
+
+def test_targets_of_another_shape_are_refused_rather_than_broadcast() -> None:
+    with pytest.raises(ValueError, match="prediction is"):
+        task_cost(torch.zeros(3, 1), torch.zeros(3), "regression")
