@@ -8,10 +8,12 @@ from pathlib import Path
 from kedro.framework.startup import bootstrap_project
 
 from mfm_pipeline.cli import run
+from mfm_pipeline.logs import leave_out_plugin_talk
 
 
 def main() -> None:
     """Run a pipeline of the project in the current folder."""
+    leave_out_plugin_talk()
     bootstrap_project(Path.cwd())
     run(args=sys.argv[1:], prog_name="mfm-pipeline")
 

@@ -39,4 +39,6 @@ def leave_out_plugin_talk() -> None:
     In code, since Kedro allows no filter of a project's own in `logging.yml`.
     """
     for name in LOGGERS:
-        logging.getLogger(name).addFilter(PluginTalk())
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, PluginTalk) for known in logger.filters):
+            logger.addFilter(PluginTalk())

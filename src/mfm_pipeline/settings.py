@@ -4,6 +4,10 @@ from omegaconf.resolvers import oc
 
 from mfm_pipeline.config import BASE, ConfigLoader
 from mfm_pipeline.hooks import TrackingHook
+from mfm_pipeline.logs import leave_out_plugin_talk
+
+# Again, for notebooks and whatever else starts without Kedro's command.
+leave_out_plugin_talk()
 
 # Our hook is kedro-mlflow's with more in it: the plugin's own stays out.
 HOOKS = (TrackingHook(),)

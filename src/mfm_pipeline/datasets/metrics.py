@@ -9,6 +9,7 @@ from typing import Any
 
 import mlflow
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import JSONPreview
 
 from mfm_pipeline.datasets.atomic import replacing
 from mfm_pipeline.errors import DataError
@@ -46,9 +47,10 @@ class MetricsDataset(AbstractDataset[Mapping[str, float], dict[str, float]]):
         if data and mlflow.active_run():
             mlflow.log_metrics(dict(data))
 
-    def preview(self) -> dict[str, Any]:
+    def preview(self) -> JSONPreview:
         """Return what Kedro-Viz shows."""
-        return {key: round(value, 4) for key, value in self.load().items()}
+        rounded = {key: round(value, 4) for key, value in self.load().items()}
+        return JSONPreview(json.dumps(rounded))
 
     def _exists(self) -> bool:
         return self._filepath.exists()
