@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from mfm_pipeline.config import SAMPLE_CORPUS
 from mfm_pipeline.data import Corpus, Modality, Split
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.pipelines.ingest_features.options import IngestionOptions
 
 logger = logging.getLogger(__name__)
-
-#: The corpus that conf/base generates.
-SAMPLE = "sample"
 
 BySplit = dict[str, Modality]
 
@@ -66,7 +64,7 @@ def assemble_corpus(
     return Corpus(
         name=options.corpus,
         splits=splits,
-        synthetic=options.corpus == SAMPLE,
+        synthetic=options.corpus == SAMPLE_CORPUS,
         left_out=left_out,
         counts={reason: count for reason, count in all_counts.items() if count},
     )
