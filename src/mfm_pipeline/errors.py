@@ -11,3 +11,7 @@ class DataError(MfmError):
 
 class ParameterError(MfmError, ValueError):
     """A parameter has a value, or a name, that is not allowed."""
+
+
+class TrainingError(MfmError):
+    """Training cannot go on."""

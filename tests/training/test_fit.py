@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 import torch
 
-from mfm_pipeline.errors import DataError, ParameterError
+from mfm_pipeline.errors import DataError, ParameterError, TrainingError
 from mfm_pipeline.evaluation import predict_corpus, score_test
 from mfm_pipeline.evaluation.predict import reconstruction_errors
 from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.training import TrainingOptions, fit
+from mfm_pipeline.training.module import TrainingModule
 from tests.conftest import MakeCorpus
 
 SMALL = {"discriminative": {"latent": 8, "factor": 8}, "generative": {"latent": 4, "factor": 4}}
@@ -90,8 +91,6 @@ def test_a_resumed_run_ends_with_the_same_bits(
     class KilledError(Exception):
         pass
 
-    from mfm_pipeline.training.module import TrainingModule
-
     original = TrainingModule.training_step
 
     def dies_in_epoch_3(self: TrainingModule, index: torch.Tensor) -> torch.Tensor:
@@ -163,3 +162,18 @@ def test_samples_without_any_modality_are_left_out_and_guessed(
     median = np.median(corpus.train.targets.values)
     assert test["predicted/target_0"][0] == pytest.approx(median)
     assert np.isfinite(trained.history["train/loss"]).all()
+
+
+def test_divergence_is_one_clear_error(
+    make_corpus: MakeCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = TrainingModule.on_train_epoch_start
+
+    def spoil_in_epoch_2(self: TrainingModule) -> None:
+        original(self)
+        if self.current_epoch == 2:
+            torch.nn.init.constant_(next(self.model.head.parameters()), torch.inf)
+
+    monkeypatch.setattr(TrainingModule, "on_train_epoch_start", spoil_in_epoch_2)
+    with pytest.raises(TrainingError, match=r"diverged in epoch 2: .*training\.learning_rate"):
+        fit(make_corpus(), ModelOptions(**SMALL), TrainingOptions(epochs=4), tmp_path)

@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ProgressBar
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tqdm import tqdm
 
+from mfm_pipeline.errors import TrainingError
 from mfm_pipeline.training.module import TrainingModule
 from mfm_pipeline.training.options import TrainingOptions
 
@@ -41,6 +42,12 @@ class EpochHistory(Callback):
         epoch = len(self.epochs)
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         costs = pl_module.epoch_costs
+        wrong = [f"{name} is {cost}" for name, cost in costs.items() if not math.isfinite(cost)]
+        if wrong:
+            raise TrainingError(
+                f"training diverged in epoch {epoch}: {', '.join(wrong)}; expected finite costs: "
+                f"lower training.learning_rate ({rate:.3g} here) or set training.gradient_clip"
+            )
         self.epochs.append({"epoch": epoch, **costs, "learning_rate": rate})
         if trainer.is_global_zero and mlflow.active_run() and epoch not in self._logged:
             mlflow.log_metrics({**costs, "learning_rate": rate}, step=epoch)
