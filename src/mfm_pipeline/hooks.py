@@ -84,9 +84,7 @@ def _checkpoint_folder(pipeline: Pipeline, catalog: Catalog) -> Path | None:
     return folder
 
 
-def _run_to_resume(
-    pipeline: Pipeline, catalog: Catalog, folder: Path | None
-) -> str | None:
+def _run_to_resume(pipeline: Pipeline, catalog: Catalog, folder: Path | None) -> str | None:
     if folder is None or not catalog.load("params:training").resume:
         return None
     path = folder / RUN_FILE
