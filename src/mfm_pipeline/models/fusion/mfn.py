@@ -86,7 +86,7 @@ class MemoryFusionNetwork(Encoder):
         for name, (hidden, cell) in zip(self.lstms, states_of, strict=True):
             present = inputs.present[name]
             last.append(last_state(hidden, inputs.lengths, present))
-            cells.append(cell.masked_fill(~present[None, :, None], 0))
+            cells.append(cell * present.to(cell.dtype)[:, None])
         states = self._windows(torch.cat(cells, dim=2))
         attended = torch.softmax(self.attention(states), dim=2) * states
         memories = self.gates(attended, torch.tanh(self.proposal(attended)))

@@ -123,25 +123,20 @@ class _LSTMStates(torch.autograd.Function):
         gates = new.new_empty(steps, 4, n * sum(sizes))
         states = new.new_empty(3, steps, n * sum(sizes))
         cells, squashed, hidden = states.unbind(0)
-        products = []
+        flows = []
         for run, block, outputs in zip(
             runs, _blocks(gates, n, sizes), _blocks(hidden, n, sizes), strict=True
         ):
-            _project(run, block)
-            # The four parts of W as a batch: h W^T lands in the gates' layout.
-            size = run.weight.shape[1]
-            recurrent = _double_third(run.weight.view(4, size, size), 0).transpose(1, 2)
-            operands = outputs.unsqueeze(1).expand(-1, 4, -1, -1)
-            products.append((block.unbind(0), operands.unbind(0), recurrent))
+            flows.append(_Forward.of(run, block, outputs))
         # Views are made once for all steps: each costs as much as a small operation.
         i, f, g, o = (gates[:, k].unbind(0) for k in range(4))
         c, s, h = cells.unbind(0), squashed.unbind(0), hidden.unbind(0)
         minus_one = new.new_tensor(-1)
-        for t, all_gates in enumerate(gates.unbind(0)):
-            if t > 0:
-                for gate, operand, recurrent in products:
-                    gate[t].baddbmm_(operand[t - 1], recurrent)
-            all_gates.sigmoid_()
+        for t in range(steps):
+            for flow in flows:
+                if t > 0:
+                    flow.rows[t].addmm_(flow.hidden[t - 1], flow.weight)
+                torch.sigmoid(flow.by_gate[t], out=flow.gates[t])
             torch.add(minus_one, g[t], alpha=2, out=g[t])
             torch.mul(i[t], g[t], out=c[t])
             if t > 0:
@@ -169,39 +164,37 @@ class _LSTMStates(torch.autograd.Function):
         cells, squashed, hidden = states.unbind(0)
         i, f, g, o = gates.unbind(1)
         # What each gate's gradient is multiplied with, for all steps at once;
-        # the loop turns it into the gradient in place.
-        gate_grad = torch.addcmul(gates, gates, gates, value=-1)
-        torch.addcmul(gates.new_ones(()), g, g, value=-1, out=gate_grad[:, 2])
-        gate_grad[:, 0].mul_(g)
-        gate_grad[0, 1].zero_()
-        gate_grad[1:, 1].mul_(cells[:-1])
-        gate_grad[:, 2].mul_(i)
-        gate_grad[:, 3].mul_(squashed)
+        # the loop does so in place.
+        factor = torch.addcmul(gates, gates, gates, value=-1)
+        torch.addcmul(gates.new_ones(()), g, g, value=-1, out=factor[:, 2])
+        factor[:, 0].mul_(g)
+        factor[0, 1].zero_()
+        factor[1:, 1].mul_(cells[:-1])
+        factor[:, 2].mul_(i)
+        factor[:, 3].mul_(squashed)
         through = torch.addcmul(o, hidden, squashed, value=-1).unbind(0)
         above = _gather(grads[::2], hidden, n, sizes)
         beside = _gather(grads[1::2], cells, n, sizes)
         dc, dh = cells.new_zeros(2, cells.shape[1]).unbind(0)
         flows = [
-            _Flow.of(*parts)
-            for parts in zip(runs, _blocks(gate_grad, n, sizes), _blocks(dh, n, sizes), strict=True)
+            _Backward.of(*parts)
+            for parts in zip(runs, _blocks(factor, n, sizes), _blocks(dh, n, sizes), strict=True)
         ]
-        forget, from_cell, from_hidden = (
-            view.unbind(0) for view in (f, gate_grad[:, :3], gate_grad[:, 3])
-        )
+        forget, by_cell, by_hidden = (part.unbind(0) for part in (f, factor[:, :3], factor[:, 3]))
         for t in range(steps - 1, -1, -1):
             if t < steps - 1:
                 dc.mul_(forget[t + 1])
                 for flow in flows:
-                    torch.mm(flow.rows[t + 1], flow.weight, out=flow.into)
+                    torch.mm(flow.rows[t + 1], flow.weight, out=flow.hidden_grad)
             if above is not None:
                 dh.add_(above[t])
             dc.addcmul_(dh, through[t])
             if beside is not None:
                 dc.add_(beside[t])
-            from_cell[t].mul_(dc)
-            from_hidden[t].mul_(dh)
+            by_cell[t].mul_(dc)
+            by_hidden[t].mul_(dh)
             for flow in flows:
-                flow.by_gate[t].copy_(flow.blocks[t])
+                flow.by_gate[t].copy_(flow.gates[t])
         result: list[Tensor | None] = [None]
         for k, (run, flow, h) in enumerate(
             zip(runs, flows, _blocks(hidden, n, sizes), strict=True)
@@ -211,57 +204,90 @@ class _LSTMStates(torch.autograd.Function):
         return tuple(result)
 
 
-class _Flow(NamedTuple):
+class _Forward(NamedTuple):
+    """How one LSTM's gates come about, step by step.
+
+    Attributes
+    ----------
+    weight : Tensor, shape (h, 4 h)
+    hidden : tuple of Tensor, shape (n, h)
+        Its hidden states.
+    rows, by_gate : tuple of Tensor
+        What enters the gates, as a matrix ``(n, 4 h)``; the same as ``(4, n, h)``.
+    gates : tuple of Tensor, shape (4, n, h)
+        Where the loop over all LSTMs looks for them.
+    """
+
+    weight: Tensor
+    hidden: tuple[Tensor, ...]
+    rows: tuple[Tensor, ...]
+    by_gate: tuple[Tensor, ...]
+    gates: tuple[Tensor, ...]
+
+    @classmethod
+    def of(cls, run: Run, gates: Tensor, hidden: Tensor) -> _Forward:
+        steps, n, size = hidden.shape
+        weight = _double_third(run.weight.view(4, size, size)).view(4 * size, size)
+        rows = _project(run, steps)
+        by_gate = rows.view(steps, n, 4, size).transpose(1, 2)
+        return cls(weight.t(), hidden.unbind(0), rows.unbind(0), by_gate.unbind(0), gates.unbind(0))
+
+
+class _Backward(NamedTuple):
     """How gradients go back through one LSTM, step by step.
 
     Attributes
     ----------
-    gate_grad : Tensor, shape (T, n, 4 h)
-        Gradient of its gates, as one matrix a step.
-    rows, by_gate : tuple of Tensor
-        The same of each step: ``(n, 4 h)``, and as ``(4, n, h)``.
-    blocks : tuple of Tensor, shape (4, n, h)
-        Where the loop over all LSTMs leaves that gradient.
     weight : Tensor, shape (4 h, h)
-    into : Tensor, shape (n, h)
-        Where the gradient of its hidden state is to go.
+    gates : tuple of Tensor, shape (4, n, h)
+        Where the loop over all LSTMs leaves the gradient of its gates.
+    rows, by_gate : tuple of Tensor
+        The same as a matrix ``(n, 4 h)``, and that as ``(4, n, h)``.
+    gate_grad : Tensor, shape (T, n, 4 h)
+        All of them.
+    hidden_grad : Tensor, shape (n, h)
+        Where what reaches the hidden state before is to go.
     """
 
-    gate_grad: Tensor
+    weight: Tensor
+    gates: tuple[Tensor, ...]
     rows: tuple[Tensor, ...]
     by_gate: tuple[Tensor, ...]
-    blocks: tuple[Tensor, ...]
-    weight: Tensor
-    into: Tensor
+    gate_grad: Tensor
+    hidden_grad: Tensor
 
     @classmethod
-    def of(cls, run: Run, blocks: Tensor, into: Tensor) -> _Flow:
-        steps, _, n, size = blocks.shape
-        grad = blocks.new_empty(steps, n, 4 * size)
+    def of(cls, run: Run, gates: Tensor, hidden_grad: Tensor) -> _Backward:
+        steps, _, n, size = gates.shape
+        grad = gates.new_empty(steps, n, 4 * size)
         by_gate = grad.view(steps, n, 4, size).transpose(1, 2)
-        return cls(grad, grad.unbind(0), by_gate.unbind(0), blocks.unbind(0), run.weight, into)
+        return cls(
+            run.weight, gates.unbind(0), grad.unbind(0), by_gate.unbind(0), grad, hidden_grad
+        )
 
 
-def _double_third(parts: Tensor, dim: int) -> Tensor:
-    """Return `parts` with the third along `dim`, that of g, doubled.
+def _double_third(parts: Tensor) -> Tensor:
+    """Return the four `parts` with the third, that of g, doubled.
 
     tanh(x) = 2 sigmoid(2 x) - 1, and on a CPU a sigmoid costs a quarter of a
     tanh: so one call activates all four gates.
     """
     doubled = parts.clone()
-    doubled.select(dim, 2).mul_(2)
+    doubled[2].mul_(2)
     return doubled
 
 
-def _project(run: Run, gates: Tensor) -> None:
-    """Write what inputs and bias contribute to the gates ``(T, 4, n, h)``."""
-    given, n, _ = run.inputs.shape
+def _project(run: Run, steps: int) -> Tensor:
+    """Return what inputs and bias contribute to the gates, ``(T, n, 4 h)``."""
+    given, n, features = run.inputs.shape
     size = run.weight.shape[1]
-    weight = _double_third(run.input_weight.view(4, size, -1), 0).view(4 * size, -1)
-    bias = _double_third(run.bias.view(4, size), 0)
-    projected = torch.addmm(bias.view(-1), run.inputs.reshape(given * n, -1), weight.t())
-    gates[:given] = projected.view(given, n, 4, size).transpose(1, 2)
-    gates[given:] = bias[:, None]
+    weight = _double_third(run.input_weight.view(4, size, features)).view(4 * size, features)
+    bias = _double_third(run.bias.view(4, size)).view(4 * size)
+    rows = bias.new_empty(steps, n, 4 * size)
+    inputs = run.inputs.reshape(given * n, features)
+    torch.addmm(bias, inputs, weight.t(), out=rows[:given].view(given * n, 4 * size))
+    rows[given:] = bias
+    return rows
 
 
 def _gather(
@@ -270,7 +296,8 @@ def _gather(
     """Set gradients of all LSTMs side by side, step by step; None if there are none."""
     if all(grad is None for grad in grads):
         return None
-    gathered = torch.zeros_like(like)
+    whole = all(grad is not None for grad in grads)
+    gathered = torch.empty_like(like) if whole else torch.zeros_like(like)
     for block, grad in zip(_blocks(gathered, n, sizes), grads, strict=True):
         if grad is not None:
             block.copy_(grad)
