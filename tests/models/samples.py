@@ -18,11 +18,13 @@ def ragged_split(
     """Return samples of length 0, 1 and more, with absent modalities and holes of NaN.
 
     The first sample has no modality at all, the second one step, the third all
-    steps of everything; the fourth has a step without any frame, but with a word.
+    steps of everything; the fourth has a step without any frame, but with a word; the
+    sixth has all modalities, but no step of any.
     """
     rng = np.random.default_rng(seed)
     start = rng.integers(0, steps, size=n)
     start[:4] = steps, steps - 1, 0, 0
+    start[5:6] = steps
     used = np.arange(steps) >= start[:, None]
     modalities = {}
     for k, (name, d) in enumerate(features.items()):
@@ -35,6 +37,8 @@ def ragged_split(
         mask[1:3] = used[1:3]
         mask[3, 2] = False
         mask[:, -1] = present
+        if n > 5:
+            present[5], mask[5] = True, False
         values = rng.normal(size=(n, steps, d)).astype(np.float32)
         values[~mask] = np.nan
         modalities[name] = Modality(values, present, mask)

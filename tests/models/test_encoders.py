@@ -216,10 +216,10 @@ def test_statistics_are_those_of_observed_steps() -> None:
     for row in range(len(split)):
         observed = part.values[row][part.steps[row]]
         expected = np.zeros(2 * d + 2)
-        if part.present[row]:
+        if len(observed):
             expected[:d] = observed.mean(axis=0)
             expected[d : 2 * d] = observed.std(axis=0)
-            expected[2 * d :] = np.log1p(len(observed)), 1
+        expected[2 * d :] = np.log1p(len(observed)), part.present[row]
         np.testing.assert_allclose(found[row], expected, rtol=1e-5, atol=1e-6)
 
 

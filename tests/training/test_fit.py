@@ -177,3 +177,24 @@ def test_divergence_is_one_clear_error(
     monkeypatch.setattr(TrainingModule, "on_train_epoch_start", spoil_in_epoch_2)
     with pytest.raises(TrainingError, match=r"diverged in epoch 2: .*training\.learning_rate"):
         fit(make_corpus(), ModelOptions(**SMALL), TrainingOptions(epochs=4), tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+def test_any_precision_trains(make_corpus: MakeCorpus, tmp_path: Path, precision: str) -> None:
+    options = TrainingOptions(epochs=2, precision=precision)
+    model = ModelOptions(fusion="mfn", **SMALL)
+    history = fit(make_corpus(), model, options, tmp_path).history
+    assert history["train/loss"].iloc[1] < history["train/loss"].iloc[0]
+
+
+def test_two_devices_share_an_epoch(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    options = TrainingOptions(epochs=2, accelerator="cpu", devices=2, averaging=0.9)
+    trained = fit(make_corpus(), ModelOptions(fusion="statistics", **SMALL), options, tmp_path)
+    assert list(trained.history["epoch"]) == [0, 1]
+    assert trained.history["train/loss"].iloc[1] < trained.history["train/loss"].iloc[0]
+
+
+def test_a_device_that_is_not_there_is_named(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    options = TrainingOptions(epochs=1, strategy="ddq")
+    with pytest.raises(ParameterError, match="strategy is 'ddq'"):
+        fit(make_corpus(), ModelOptions(**SMALL), options, tmp_path)

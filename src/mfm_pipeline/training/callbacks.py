@@ -22,10 +22,18 @@ log = logging.getLogger(__name__)
 
 
 class EpochHistory(Callback):
-    """Keep every epoch's costs, and log them to MLflow with the epoch as step."""
+    """Keep every epoch's costs, and log them to an MLflow run with the epoch as step.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    run_id : str, optional
+        Not asked of MLflow here: in another process of a distributed run no
+        run is active.
+    """
+
+    def __init__(self, run_id: str | None) -> None:
         self.epochs: list[dict[str, float]] = []
+        self.run_id = run_id
         self._logged: set[int] = set()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -34,7 +42,9 @@ class EpochHistory(Callback):
         Killed between logging and its checkpoint it repeats an epoch, and
         a metric has one value an epoch.
         """
-        self._logged = _logged_epochs()
+        if self.run_id is not None:
+            history = mlflow.MlflowClient().get_metric_history(self.run_id, "learning_rate")
+            self._logged = {metric.step for metric in history}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch, before the checkpoint that holds this history is written."""
@@ -49,8 +59,8 @@ class EpochHistory(Callback):
                 f"lower training.learning_rate ({rate:.3g} here) or set training.gradient_clip"
             )
         self.epochs.append({"epoch": epoch, **costs, "learning_rate": rate})
-        if trainer.is_global_zero and mlflow.active_run() and epoch not in self._logged:
-            mlflow.log_metrics({**costs, "learning_rate": rate}, step=epoch)
+        if trainer.is_global_zero and self.run_id is not None and epoch not in self._logged:
+            mlflow.log_metrics({**costs, "learning_rate": rate}, step=epoch, run_id=self.run_id)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the history for the checkpoint."""
@@ -160,11 +170,3 @@ class EpochProgress(ProgressBar):
     ) -> None:
         """Close the bar, for the error to begin on a line of its own."""
         self.on_train_end(trainer, pl_module)
-
-
-def _logged_epochs() -> set[int]:
-    run = mlflow.active_run()
-    if run is None:
-        return set()
-    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "learning_rate")
-    return {metric.step for metric in history}

@@ -14,6 +14,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from numpy.typing import NDArray
 from torch import Tensor
@@ -33,6 +34,7 @@ from mfm_pipeline.training.module import TrainingModule
 from mfm_pipeline.training.options import TrainingOptions
 
 LAST, BEST = "last.ckpt", "best.ckpt"
+_ENGINE = ("accelerator", "devices", "strategy", "precision")
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +118,11 @@ def _train(
     options: TrainingOptions,
     folder: Path,
 ) -> list[dict[str, float]]:
-    """Run Lightning's loop and return the history of its epochs."""
+    """Run Lightning's loop and return the history of its epochs.
+
+    It is read from the last checkpoint: with several devices the loop runs in
+    processes of their own, and the objects here see nothing of it.
+    """
     for name in ("lightning", "lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
         # Devices that are not there, and tips: nothing to act on.
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -128,21 +134,9 @@ def _train(
         data={name: _as_tensors(corpus.splits[name], model) for name in ("train", "valid")},
         options=options,
     )
-    history = EpochHistory()
-    trainer = pl.Trainer(
-        max_epochs=options.epochs,
-        accelerator=options.accelerator,
-        devices=options.devices,
-        strategy=options.strategy,
-        precision=options.precision,
-        gradient_clip_val=options.gradient_clip or None,
-        callbacks=_callbacks(options, history, folder),
-        logger=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        default_root_dir=folder,
-    )
+    run = mlflow.active_run()
+    history = EpochHistory(run.info.run_id if run else None)
+    trainer = _trainer(options, _callbacks(options, history, folder), folder)
     train, valid = (_usable(corpus.splits[name], name) for name in ("train", "valid"))
     last = folder / LAST
     with warnings.catch_warnings():
@@ -163,7 +157,37 @@ def _train(
                     "start without resume, or with the parameters it began with"
                 ) from error
             raise
-    return history.epochs
+    state = torch.load(last, map_location="cpu", weights_only=True)
+    epochs: list[dict[str, float]] = state["callbacks"][history.state_key]["epochs"]
+    return epochs
+
+
+def _trainer(options: TrainingOptions, callbacks: list[Callback], folder: Path) -> pl.Trainer:
+    strategy = options.strategy
+    if options.devices != 1 and strategy in ("auto", "ddp"):
+        # Plain DDP starts the whole command once more for every device.
+        strategy = "ddp_fork"
+    try:
+        return pl.Trainer(
+            max_epochs=options.epochs,
+            accelerator=options.accelerator,
+            devices=options.devices,
+            strategy=strategy,
+            precision=options.precision,
+            gradient_clip_val=options.gradient_clip or None,
+            callbacks=callbacks,
+            logger=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            default_root_dir=folder,
+        )
+    except (MisconfigurationException, ValueError) as error:
+        found = {name: getattr(options, name) for name in _ENGINE}
+        raise ParameterError(
+            f"training: {', '.join(f'{k} is {v!r}' for k, v in found.items())}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
 
 
 def _callbacks(options: TrainingOptions, history: EpochHistory, folder: Path) -> list[Callback]:

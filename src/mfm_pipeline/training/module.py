@@ -86,7 +86,7 @@ class TrainingModule(LightningModule):
         """Publish the validation costs, which early stopping and checkpoints watch."""
         costs = self._means("valid")
         self.epoch_costs |= costs
-        self.log_dict(costs, sync_dist=True)
+        self.log_dict(costs)
 
     def on_train_batch_end(self, *_: object) -> None:
         """Publish the training costs with the last batch, before callbacks look."""
@@ -105,9 +105,13 @@ class TrainingModule(LightningModule):
         return costs
 
     def _means(self, split: str) -> dict[str, float]:
+        """Return the mean costs since the last call, over all processes."""
         count = self._counts.pop(split)
         names = [name for name in self._sums if name.startswith(f"{split}/")]
-        return {name: float(self._sums.pop(name)) / count for name in names}
+        reduce = self.trainer.strategy.reduce
+        return {
+            name: float(reduce(self._sums.pop(name) / count, reduce_op="mean")) for name in names
+        }
 
 
 def _named(costs: Costs, split: str) -> list[tuple[str, Tensor]]:

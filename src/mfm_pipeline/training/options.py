@@ -51,7 +51,8 @@ class TrainingOptions(Options):
         Decay a step of the exponential average of the weights that is
         validated and kept; 0 for none.
     accelerator, devices, strategy, precision
-        As Lightning's ``Trainer`` takes them.
+        As Lightning's ``Trainer`` takes them; several devices are driven by
+        forked processes (``ddp_fork``) unless another strategy is named.
     compile : bool
         Pass the model through ``torch.compile``.
     """

@@ -52,6 +52,8 @@ def memory_states(
     if transforms_are_active():
         return _plain(drive, proposal, memory_weight, gate_weight, gate_bias, mask)
     tensors = full_precision(drive, proposal, memory_weight, gate_weight, gate_bias)
+    if mask is not None:
+        mask = mask.to(tensors[0].dtype)
     with torch.autocast(drive.device.type, enabled=False):
         memories: Tensor = _MemoryStates.apply(*tensors, mask)  # type: ignore[no-untyped-call]
     return memories
