@@ -313,31 +313,6 @@ def test_a_target_scale_of_zero_is_refused() -> None:
         small().set_target_scale(torch.zeros(1), torch.zeros(1))
 
 
-def test_heads_see_only_their_own_part() -> None:
-    model = small({"discriminative": {"latent": 12, "factor": 16, "heads": 2, "share": 0.5}})
-    inputs = Inputs.from_split(ragged_split())
-    output = model(inputs)
-    assert output.heads.shape == (9, 2, 1)
-    torch.testing.assert_close(output.prediction, output.heads.mean(dim=1))
-    torch.testing.assert_close(model.predict(inputs), output.prediction)
-    latents = {name: latent.sample for name, latent in output.latents.items()}
-    latents[DISCRIMINATIVE] = torch.randn(9, 12, requires_grad=True)
-    heads = model.head(model.factorize(latents).discriminative)
-    for k in range(2):
-        (grad,) = torch.autograd.grad(heads[:, k].sum(), latents[DISCRIMINATIVE], retain_graph=True)
-        own = torch.arange(12) // 6 == k
-        assert grad[:, own].abs().sum() > 0
-        assert not grad[:, ~own].any()
-
-
-def test_a_decoder_may_have_a_size_of_its_own() -> None:
-    generative = {**SMALL["generative"], "decoder": {"language": 11, "default": 3}}
-    model = small({"generative": generative})
-    assert model.decoders["language"].recurrence.size == 11
-    output = model(Inputs.from_split(ragged_split()))
-    assert output.reconstructions["language"].shape == (9, 6, FEATURES["language"])
-
-
 def test_weights_survive_a_state_dict() -> None:
     model = small()
     inputs = Inputs.from_split(ragged_split())
