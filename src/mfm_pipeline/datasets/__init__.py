@@ -1,28 +1,8 @@
-"""One Kedro dataset a file format: how bytes become arrays. No decisions are taken here."""
+"""One Kedro dataset a file format: how bytes become arrays. No decisions are taken here.
 
-from mfm_pipeline.datasets.corpus import CorpusDataset
-from mfm_pipeline.datasets.csd import (
-    ComputationalSequence,
-    ComputationalSequenceDataset,
-    SequenceReader,
-    Track,
-)
-from mfm_pipeline.datasets.folder import FolderDataset
-from mfm_pipeline.datasets.metrics import MetricsDataset
-from mfm_pipeline.datasets.prepared import PreparedArray
-from mfm_pipeline.datasets.raw_folder import RawFolder, RawFolderDataset
-from mfm_pipeline.datasets.weights import WeightsDataset
+Imported by name only when asked for: a process that reads frames needs no PyTorch.
+"""
 
-__all__ = [
-    "ComputationalSequence",
-    "ComputationalSequenceDataset",
-    "CorpusDataset",
-    "FolderDataset",
-    "MetricsDataset",
-    "PreparedArray",
-    "RawFolder",
-    "RawFolderDataset",
-    "SequenceReader",
-    "Track",
-    "WeightsDataset",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

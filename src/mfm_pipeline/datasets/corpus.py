@@ -25,8 +25,8 @@ from mfm_pipeline.datasets.hdf5 import (
     open_hdf5,
     read_numbers,
     read_text,
-    reading,
 )
+from mfm_pipeline.datasets.reading import reading
 from mfm_pipeline.errors import DataError
 
 SCHEMA_VERSION = 1

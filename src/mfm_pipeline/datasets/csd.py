@@ -13,12 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
 from kedro.io import AbstractDataset
-from numpy.typing import NDArray
 
 from mfm_pipeline.datasets.atomic import replacing
 from mfm_pipeline.datasets.hdf5 import (
@@ -28,28 +27,12 @@ from mfm_pipeline.datasets.hdf5 import (
     read_numbers,
     read_one_string,
     read_text,
-    reading,
 )
+from mfm_pipeline.datasets.reading import reading
+from mfm_pipeline.datasets.track import MAX_FEATURES, Kind, Track
 from mfm_pipeline.errors import DataError
 
-#: Features of one frame. Six thousand (openSMILE's largest set) are in use.
-MAX_FEATURES = 2**14
 _SEGMENT_KEY = re.compile(r"(?P<video>.+)\[\d+\]", re.DOTALL)
-
-
-class Track(NamedTuple):
-    """One video of a sequence.
-
-    Parameters
-    ----------
-    intervals : ndarray of float64, shape (N, 2)
-        Start and end in seconds; neither sorted nor free of gaps.
-    features : ndarray of float32, shape (N, D), or of str, shape (N,)
-        One row an interval; str for words. May hold NaN and infinities.
-    """
-
-    intervals: NDArray[np.float64]
-    features: NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +102,7 @@ class SequenceReader:
 
     def _check_videos(self) -> None:
         self.lengths: dict[str, int] = {}
-        self.kind: Literal["numbers", "words"] = "numbers"
+        self.kind: Kind = "numbers"
         self.width = 0
         for key in self._data:
             length, width, kind = _layout(self._data, key, self.path)
@@ -261,7 +244,7 @@ def _root(file: h5py.File, path: Path) -> tuple[str, h5py.Group]:
     return names[0], child_group(file, names[0], path)
 
 
-def _layout(data: h5py.Group, key: str, path: Path) -> tuple[int, int, Literal["numbers", "words"]]:
+def _layout(data: h5py.Group, key: str, path: Path) -> tuple[int, int, Kind]:
     """Return frames, features a frame and kind of one video, after checking its shapes."""
     group = child_group(data, key, path)
     intervals = child_dataset(group, "intervals", path)

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from mfm_pipeline.errors import DataError, MfmError
+from mfm_pipeline.datasets.reading import check_file, reading
+from mfm_pipeline.errors import DataError
 
 #: Arrays up to this many bytes may be read whatever their compression.
 UNCHECKED_BYTES = 64 * 2**20
@@ -33,24 +32,6 @@ MAX_CHARACTERS = 1024
 _FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
 
 
-@contextmanager
-def reading(path: Path, field: str) -> Iterator[None]:
-    """Turn any failure to read `field` of `path` into a `DataError`.
-
-    h5py raises OSError, KeyError, RuntimeError, TypeError, ValueError and others for
-    damaged files, hence the broad clause.
-    """
-    try:
-        yield
-    except MfmError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"{path}: {field}: found damaged data ({reason}); expected an intact HDF5 file"
-        ) from error
-
-
 def open_hdf5(path: Path) -> h5py.File:
     """Open `path` for reading.
 
@@ -59,10 +40,7 @@ def open_hdf5(path: Path) -> h5py.File:
     DataError
         If the file is missing, empty, not HDF5, truncated or damaged.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; expected an HDF5 file")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: found an empty file (0 bytes); expected an HDF5 file")
+    check_file(path, "an HDF5 file")
     with reading(path, "signature"):
         is_hdf5 = h5py.is_hdf5(path)
     if not is_hdf5:

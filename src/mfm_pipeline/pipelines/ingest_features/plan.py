@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfm_pipeline.data import Targets
-from mfm_pipeline.datasets.csd import SequenceReader, Track
+from mfm_pipeline.datasets.csd import SequenceReader
+from mfm_pipeline.datasets.track import Track
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.features.overlap import Intervals, Positions
 from mfm_pipeline.features.segment import assign_words, fill_steps, find_dropped, last_steps

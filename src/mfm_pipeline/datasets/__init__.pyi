@@ -1,0 +1,11 @@
+from .corpus import CorpusDataset as CorpusDataset
+from .csd import ComputationalSequence as ComputationalSequence
+from .csd import ComputationalSequenceDataset as ComputationalSequenceDataset
+from .csd import SequenceReader as SequenceReader
+from .folder import FolderDataset as FolderDataset
+from .metrics import MetricsDataset as MetricsDataset
+from .prepared import PreparedArray as PreparedArray
+from .raw_folder import RawFolder as RawFolder
+from .raw_folder import RawFolderDataset as RawFolderDataset
+from .track import Track as Track
+from .weights import WeightsDataset as WeightsDataset
