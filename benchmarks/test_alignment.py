@@ -16,17 +16,19 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mfm_pipeline.datasets import ComputationalSequence, RawFolderDataset, SequenceReader, Track
 from mfm_pipeline.features.align import align
 from mfm_pipeline.pipelines.ingest_features.nodes import align_features
-from mfm_pipeline.pipelines.ingest_features.options import IngestionOptions
+from mfm_pipeline.ingestion.options import IngestionOptions
 
 VIDEOS, SEGMENTS, SECONDS = 93, 2199, 9000.0
 RATES = {"COVAREP": (100.0, 74), "Visual_Facet_41": (30.0, 47)}
@@ -72,8 +74,9 @@ def _options() -> IngestionOptions:
                 "acoustic": {"csd": "*COVAREP.csd"},
                 "visual": {"csd": "*Facet_41.csd"},
             },
-            "words": "*TimestampedWords.csd",
-            "labels": "*Labels.csd",
+            "words": {"csd": "*TimestampedWords.csd"},
+            "labels": {"csd": "*Labels.csd"},
+            "workers": 1,
             "targets": {"names": ["sentiment"]},
             "folds": {"train": videos[:52], "valid": videos[52:62], "test": videos[62:]},
         }
@@ -124,7 +127,8 @@ def _measure(folder: Path) -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     raw = RawFolderDataset(path=str(folder)).load()
     wall, cpu = time.perf_counter(), time.process_time()
-    corpus = align_features(raw, _options())
+    with tempfile.TemporaryDirectory() as parts:
+        corpus, _, _ = align_features(raw, pd.DataFrame(), Path(parts), _options())
     took = {"wall_seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     samples = sum(len(split) for split in corpus.splits.values())

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 
@@ -17,6 +18,11 @@ from mfm_pipeline.cli import run
 from mfm_pipeline.data import Corpus, Modality, Split, Targets, Task
 
 os.environ["DO_NOT_TRACK"] = "1"
+
+# `pytest -m mutations --hypothesis-profile=mutations` runs over 5,000 mutations of files.
+settings.register_profile("quick", max_examples=25, deadline=None)
+settings.register_profile("mutations", max_examples=400, deadline=None)
+settings.load_profile("quick")
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"

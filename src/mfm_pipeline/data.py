@@ -72,7 +72,7 @@ class Modality:
             raise DataError(f"step mask is {found}; expected bool of shape {self.values.shape[:2]}")
         if steps[~self.present].any():
             raise DataError("the step mask is set in a sample whose modality is absent")
-        if not np.isfinite(self.values[steps]).all():
+        if not _all_finite(self.values, steps):
             raise DataError("an observed step holds NaN or infinity; expected finite values")
 
     @property
@@ -243,11 +243,14 @@ class Corpus:
         Modalities that were asked for but that no training sample has.
     counts : mapping of str to int
         What ingestion dropped, shortened or repaired, by reason.
+    features : mapping of str to tuple of str
+        Names of the d columns of a modality, for those whose files name them.
 
     Raises
     ------
     DataError
-        If a split is missing or empty, or the splits are not alike.
+        If a split is missing or empty, the splits are not alike, or there are not as
+        many names as columns.
     """
 
     name: str
@@ -255,6 +258,7 @@ class Corpus:
     synthetic: bool = False
     left_out: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if tuple(self.splits) != SPLIT_NAMES:
@@ -278,6 +282,14 @@ class Corpus:
                     f"corpus {self.name}: modalities of '{name}' are {shapes}; "
                     f"those of 'train' are {expected}"
                 )
+        for key, names in self.features.items():
+            modality = first.modalities.get(key)
+            if modality is None or modality.is_image or modality.shape != (len(names),):
+                found = "no such modality" if modality is None else f"shape {modality.shape}"
+                raise DataError(
+                    f"corpus {self.name}: features of '{key}': found {len(names)} names and "
+                    f"{found}; expected a name a column"
+                )
 
     @property
     def label(self) -> str:
@@ -298,3 +310,11 @@ class Corpus:
     def test(self) -> Split:
         """The test split."""
         return self.splits["test"]
+
+
+def _all_finite(values: NDArray[np.float32], steps: BoolArray) -> bool:
+    """Whether observed steps are finite; sample by sample, for a mask copies what it picks."""
+    return all(
+        bool(np.isfinite(sample[observed]).all())
+        for sample, observed in zip(values, steps, strict=True)
+    )

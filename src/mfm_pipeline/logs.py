@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 
+#: Columns that tables keep to.
+CONSOLE_WIDTH = 80
+
 UNACTIONABLE = (
     # A function that OmegaConf renames and Kedro calls.
     "register_new_resolver",

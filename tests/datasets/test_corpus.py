@@ -36,11 +36,13 @@ def _corpus(task: Task = "regression", *, words: bool = True) -> Corpus:
         name: _split(n, task, words=words) for name, n in [("train", 5), ("valid", 3), ("test", 4)]
     }
     counts = {"segments without words": 3, "words dropped (shorter than 1e-05 s)": 1}
-    return Corpus("sample", splits, synthetic=True, left_out=("language",), counts=counts)
+    # More names than fit into an attribute of an HDF5 file.
+    features = {"visual": tuple("ü" * 20_000 + str(i) for i in range(3))}
+    return Corpus("sample", splits, True, ("language",), counts, features)
 
 
 def _assert_same(found: Corpus, expected: Corpus) -> None:
-    for name in ("name", "synthetic", "left_out", "counts"):
+    for name in ("name", "synthetic", "left_out", "counts", "features"):
         assert getattr(found, name) == getattr(expected, name)
     for key, split in expected.splits.items():
         other = found.splits[key]
@@ -85,7 +87,7 @@ def _load_error(dataset: CorpusDataset) -> str:
     return str(caught.value.__cause__)
 
 
-@pytest.mark.parametrize("version", [2, "1", None])
+@pytest.mark.parametrize("version", [1, "2", None])
 def test_another_version_is_refused(
     version: object, dataset: CorpusDataset, tmp_path: Path
 ) -> None:
@@ -93,7 +95,7 @@ def test_another_version_is_refused(
         del file.attrs["schema_version"]
         if version is not None:
             file.attrs["schema_version"] = version
-    assert f"corpus.h5: schema_version: found {version}; expected 1" in _load_error(dataset)
+    assert f"corpus.h5: schema_version: found {version}; expected 2" in _load_error(dataset)
 
 
 def test_damage_is_refused(dataset: CorpusDataset, tmp_path: Path) -> None:
@@ -110,6 +112,19 @@ def test_damage_is_refused(dataset: CorpusDataset, tmp_path: Path) -> None:
     with h5py.File(path, "a") as file:
         del file["test/modalities/visual"]
     assert "/test/modalities/visual: missing" in _load_error(dataset)
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ({"visual": ("a", "b")}, r"'visual': found 2 names and shape \(3,\)"),
+        ({"image": ("a",)}, r"'image': found 1 names and shape \(1, 5, 6\)"),
+        ({"language": ("a",)}, "'language': found 1 names and no such modality"),
+    ],
+)
+def test_names_that_are_not_one_a_column_are_refused(features: Any, message: str) -> None:
+    with pytest.raises(DataError, match=f"corpus sample: features of {message}"):
+        replace(_corpus(), features=features)
 
 
 def test_a_failed_save_leaves_the_old_file(dataset: CorpusDataset, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 from kedro.io.core import DatasetError
 
 from mfm_pipeline.datasets import ComputationalSequence, ComputationalSequenceDataset, Track
-from mfm_pipeline.datasets.csd import SequenceReader, read_sequence, video_of, write_sequence
+from mfm_pipeline.datasets.csd import SequenceReader, read_sequence, write_sequence
+from mfm_pipeline.datasets.track import video_of
 from mfm_pipeline.errors import DataError
 from tests.datasets.sequences import covarep, frames, words
 

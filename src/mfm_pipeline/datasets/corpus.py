@@ -1,9 +1,9 @@
 """A `Corpus` as one HDF5 file.
 
-Layout, version 1: attributes ``schema_version`` and ``corpus`` (JSON: name, synthetic,
-left_out, counts, modalities, targets, task) at the root; a group a split with ``ids``,
-``targets``, ``words`` (optional), and a group a modality with ``values``, ``present`` and
-``steps`` (sequences only). Strings are UTF-8 of fixed length.
+Layout, version 2: at the root an attribute ``schema_version`` and one string ``corpus``
+(JSON: name, synthetic, left_out, counts, features, modalities, targets, task); a group a
+split with ``ids``, ``targets``, ``words`` (optional), and a group a modality with
+``values``, ``present`` and ``steps`` (sequences only). Strings are UTF-8 of fixed length.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from mfm_pipeline.datasets.hdf5 import (
     child_group,
     open_hdf5,
     read_numbers,
+    read_one_string,
     read_text,
 )
 from mfm_pipeline.datasets.reading import reading
 from mfm_pipeline.errors import DataError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def write_corpus(path: Path, corpus: Corpus) -> None:
@@ -45,6 +46,7 @@ def write_corpus(path: Path, corpus: Corpus) -> None:
         "synthetic": corpus.synthetic,
         "left_out": list(corpus.left_out),
         "counts": dict(corpus.counts),
+        "features": {key: list(names) for key, names in corpus.features.items()},
         "modalities": list(corpus.train.modalities),
         "targets": list(corpus.train.targets.names),
         "task": corpus.train.targets.task,
@@ -54,7 +56,8 @@ def write_corpus(path: Path, corpus: Corpus) -> None:
             raise DataError(f"{path}: found modality '{name}'; expected a name without '/'")
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
-        file.attrs["corpus"] = np.bytes_(json.dumps(header).encode())
+        # No attribute: HDF5 stores 64 kB in one, too few for the names of many features.
+        file.create_dataset("corpus", data=np.bytes_(json.dumps(header).encode()))
         for name, split in corpus.splits.items():
             _write_split(file.create_group(name), split)
 
@@ -80,6 +83,7 @@ def read_corpus(path: Path) -> Corpus:
                 synthetic=header["synthetic"],
                 left_out=tuple(header["left_out"]),
                 counts=header["counts"],
+                features={key: tuple(names) for key, names in header["features"].items()},
             )
         except DataError as error:
             if str(error).startswith(str(path)):
@@ -136,7 +140,8 @@ def _read_header(file: h5py.File, path: Path) -> dict[str, Any]:
             f"{path}: schema_version: found {version}; expected {SCHEMA_VERSION} "
             "(run ingestion again)"
         )
-    header: dict[str, Any] = json.loads(bytes(file.attrs["corpus"]))
+    text = read_one_string(child_dataset(file, "corpus", path), path)
+    header: dict[str, Any] = json.loads(text)
     return header
 
 

@@ -7,10 +7,11 @@ An HDF5 file with one top-level group, named like the sequence, and in it
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,12 +28,13 @@ from mfm_pipeline.datasets.hdf5 import (
     read_numbers,
     read_one_string,
     read_text,
+    update_digest,
 )
 from mfm_pipeline.datasets.reading import reading
-from mfm_pipeline.datasets.track import MAX_FEATURES, Kind, Track
+from mfm_pipeline.datasets.track import MAX_FEATURES, Kind, Track, video_of
 from mfm_pipeline.errors import DataError
 
-_SEGMENT_KEY = re.compile(r"(?P<video>.+)\[\d+\]", re.DOTALL)
+_NAMES = "dimension names"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +56,6 @@ class ComputationalSequence:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-def video_of(key: str) -> str:
-    """Return the video of a key: ``abc`` for ``abc`` and for the segment ``abc[3]``."""
-    match = _SEGMENT_KEY.fullmatch(key)
-    return match["video"] if match else key
-
-
 class SequenceReader:
     """An open `.csd` file: its videos are listed at once, their arrays read one by one.
 
@@ -69,6 +65,8 @@ class SequenceReader:
     Parameters
     ----------
     path : Path
+    only : collection of str, optional
+        Videos to look at; all by default.
 
     Attributes
     ----------
@@ -77,6 +75,8 @@ class SequenceReader:
     kind : {"numbers", "words"}
     width : int
         Features of a frame, D; 1 for words.
+    names : tuple of str
+        Names of the features, where the metadata give them; else empty.
     lengths : dict of str to int
         Frames of each entry, by key.
     videos : dict of str to list of str
@@ -88,14 +88,16 @@ class SequenceReader:
         If the file is not HDF5, is damaged, or is not laid out as above.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, only: Collection[str] | None = None) -> None:
         self.path = path
+        self._only = only
         self._file = open_hdf5(path)
         try:
             with reading(path, "structure"):
                 self.name, self._root = _root(self._file, path)
                 self._data = child_group(self._root, "data", path)
                 self._check_videos()
+                self.names = self._read_names()
         except BaseException:
             self.close()
             raise
@@ -105,6 +107,8 @@ class SequenceReader:
         self.kind: Kind = "numbers"
         self.width = 0
         for key in self._data:
+            if self._only is not None and video_of(key) not in self._only:
+                continue
             length, width, kind = _layout(self._data, key, self.path)
             if not length:
                 continue
@@ -156,6 +160,35 @@ class SequenceReader:
         intervals, features = zip(*tracks, strict=True)
         return Track(np.concatenate(intervals), np.concatenate(features))
 
+    def files_of(self, video: str) -> tuple[Path, ...]:
+        """Return the one file that all videos lie in."""
+        return (self.path,)
+
+    def size_of(self, video: str) -> int:
+        """Return about how many bytes are read for a video."""
+        return sum(self.lengths[key] for key in self.videos[video]) * self.width * 4
+
+    def digest(self, video: str) -> str:
+        """Return a digest of the bytes stored of a video."""
+        found = hashlib.blake2b(digest_size=20)
+        for key in self.videos[video]:
+            with reading(self.path, f"video {key!r}"):
+                for name in ("intervals", "features"):
+                    update_digest(found, self._data[key][name], self.path)
+        return found.hexdigest()
+
+    def source(self, videos: Collection[str]) -> Callable[[], SequenceReader]:
+        """Return what opens the file anew for `videos` alone, in another process too."""
+        return partial(SequenceReader, self.path, frozenset(videos))
+
+    def _read_names(self) -> tuple[str, ...]:
+        group = self._root.get("metadata")
+        if not isinstance(group, h5py.Group) or _NAMES not in group:
+            return ()
+        found = _metadata_value(group, _NAMES, self.path)
+        usable = isinstance(found, list) and len(found) == self.width == len(set(map(str, found)))
+        return tuple(map(str, found)) if usable and self.kind == "numbers" else ()
+
     def read_metadata(self) -> dict[str, Any]:
         """Read the metadata; a key whose value is not JSON keeps its text."""
         if "metadata" not in self._root:
@@ -163,6 +196,9 @@ class SequenceReader:
         group = child_group(self._root, "metadata", self.path)
         with reading(self.path, "metadata"):
             return {key: _metadata_value(group, key, self.path) for key in group}
+
+    def __str__(self) -> str:
+        return self.path.name
 
     def close(self) -> None:
         """Close the file."""

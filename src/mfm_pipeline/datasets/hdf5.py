@@ -144,6 +144,19 @@ def read_one_string(dataset: h5py.Dataset, path: Path) -> str:
         return stored.decode("utf-8", "replace")
 
 
+def update_digest(digest: Any, dataset: h5py.Dataset, path: Path) -> None:
+    """Feed what the file stores of a dataset to a `hashlib` object, without decoding it."""
+    digest.update(f"{dataset.dtype.str} {dataset.shape}".encode())
+    offset = dataset.id.get_offset()
+    if offset is not None:
+        with path.open("rb") as file:
+            file.seek(offset)
+            digest.update(file.read(dataset.id.get_storage_size()))
+        return
+    # In chunks, or so short that it lies in the header.
+    digest.update(np.ascontiguousarray(dataset[...]))
+
+
 def _read_from_heap(dataset: h5py.Dataset, path: Path) -> bytes:
     """Follow the reference of one variable-length string into the file's global heap.
 

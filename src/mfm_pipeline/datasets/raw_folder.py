@@ -5,7 +5,8 @@ Nothing is decided here: which files are used, and for what, is the ingestion's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,14 +14,22 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
+from mfm_pipeline.datasets.bundle import Bundle
 from mfm_pipeline.datasets.csd import ComputationalSequence, SequenceReader, write_sequence
+from mfm_pipeline.datasets.label_table import LabelTable, read_label_table
+from mfm_pipeline.datasets.npz import read_npz
+from mfm_pipeline.datasets.pickled import read_pickled
 from mfm_pipeline.datasets.prepared import PreparedArray
+from mfm_pipeline.datasets.split_file import read_split_file
 from mfm_pipeline.errors import DataError
 
 _WANTED = (
-    "expected a corpus: computational sequences (*.csd: words, features, labels) "
-    "or prepared arrays (y_train.h5, audio_train.h5, ...)"
+    "expected a corpus: computational sequences (*.csd: words, features, labels), a file a "
+    "video (words/*, acoustic/*, ... and labels.csv) or prepared arrays (y_train.h5, "
+    "audio_train.h5, ..., or one *.pkl or *.npz)"
 )
+_DEPTH = 3
+"""Folders below that of the corpus are looked into so far."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +40,38 @@ class RawFolder:
     ----------
     path : Path
     files : tuple of str
-        Names of its files, sorted; hidden and temporary ones are not listed.
+        Its files, sorted, those of folders as ``folder/name``; hidden and temporary ones
+        are not listed.
     """
 
     path: Path
     files: tuple[str, ...]
 
     def matching(self, pattern: str) -> tuple[str, ...]:
-        """Return the files that match a glob, upper or lower case alike."""
-        return tuple(name for name in self.files if fnmatchcase(name.lower(), pattern.lower()))
+        """Return the files that match a glob, upper or lower case alike.
+
+        A ``*`` stands for part of one name: ``*.csv`` looks at the folder itself,
+        ``acoustic/*`` into one folder, ``*/*.csv`` into all.
+        """
+        wanted = pattern.lower().split("/")
+        return tuple(name for name in self.files if _matches(name.lower().split("/"), wanted))
 
     def open_sequence(self, file: str) -> SequenceReader:
         """Open a `.csd` file; the caller closes it. See `SequenceReader` for its errors."""
         return SequenceReader(self.path / file)
+
+    def open_label_table(self, file: str) -> LabelTable:
+        """Read a CSV of labels. See `read_label_table` for its errors."""
+        return read_label_table(self.path / file)
+
+    def read_splits(self, file: str) -> Mapping[str, tuple[str, ...]]:
+        """Read the ids of each split. See `read_split_file` for its errors."""
+        return read_split_file(self.path / file)
+
+    def open_bundle(self, file: str) -> Bundle:
+        """Read a file with the prepared arrays of all splits: a pickle, or an `.npz`."""
+        path = self.path / file
+        return read_npz(path) if path.suffix.lower() == ".npz" else read_pickled(path)
 
     def open_array(self, file: str) -> PreparedArray:
         """Look into a prepared array. See `PreparedArray` for its errors."""
@@ -56,12 +84,17 @@ class RawFolderDataset(AbstractDataset[Mapping[str, ComputationalSequence], RawF
     Parameters
     ----------
     path : str
+    required : bool
+        Whether it is an error that the folder is missing or empty.
     metadata : dict, optional
         Ignored here; read by Kedro's plug-ins.
     """
 
-    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *, path: str, required: bool = True, metadata: dict[str, Any] | None = None
+    ) -> None:
         self._path = Path(path)
+        self._required = required
         self.metadata = metadata
 
     def load(self) -> RawFolder:
@@ -73,9 +106,11 @@ class RawFolderDataset(AbstractDataset[Mapping[str, ComputationalSequence], RawF
             If it is missing or empty.
         """
         if not self._path.is_dir():
+            if not self._required:
+                return RawFolder(self._path, ())
             raise DataError(f"{self._path}: no such folder; {_WANTED}")
         files = self._list()
-        if not files:
+        if not files and self._required:
             raise DataError(f"{self._path}: found no files; {_WANTED}")
         return RawFolder(self._path, files)
 
@@ -93,11 +128,25 @@ class RawFolderDataset(AbstractDataset[Mapping[str, ComputationalSequence], RawF
             write_sequence(self._path / name, sequence)
 
     def _list(self) -> tuple[str, ...]:
-        names = (entry.name for entry in self._path.iterdir() if entry.is_file())
-        return tuple(sorted(name for name in names if not name.startswith(".")))
+        return tuple(sorted(_files_below(self._path, _DEPTH)))
 
     def _exists(self) -> bool:
         return self._path.is_dir() and bool(self._list())
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)}
+
+
+def _files_below(folder: Path, depth: int) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_file():
+                yield entry.name
+            elif depth and entry.is_dir():
+                yield from (f"{entry.name}/{name}" for name in _files_below(Path(entry), depth - 1))
+
+
+def _matches(parts: list[str], wanted: list[str]) -> bool:
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -15,6 +16,8 @@ Kind = Literal["numbers", "words"]
 
 #: Features of one frame. Six thousand (openSMILE's largest set) are in use.
 MAX_FEATURES = 2**14
+
+_SEGMENT_KEY = re.compile(r"(?P<video>.+)\[\d+\]", re.DOTALL)
 
 
 class Track(NamedTuple):
@@ -95,6 +98,12 @@ class TrackDataset(AbstractDataset[None, Track]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._path), "format": self._format}
+
+
+def video_of(key: str) -> str:
+    """Return the video of a key: ``abc`` for ``abc`` and for the segment ``abc[3]``."""
+    match = _SEGMENT_KEY.fullmatch(key)
+    return match["video"] if match else key
 
 
 def regular_intervals(count: int, rate: float) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-WIDTH = 80
+from mfm_pipeline.logs import CONSOLE_WIDTH
 
 
 def print_comparison(table: pd.DataFrame, title: str) -> None:
@@ -27,7 +27,7 @@ def print_comparison(table: pd.DataFrame, title: str) -> None:
     }
     # Metrics that are given as a mean, and once more for each target.
     means = [key for key in rows if any(other.startswith(f"{key}/") for other in rows)]
-    console = Console(width=min(WIDTH, Console().width))
+    console = Console(width=min(CONSOLE_WIDTH, Console().width))
     if means:
         columns = [f"{mean} {predictor}" for mean in means for predictor in predictors]
         names = [key.removeprefix(f"{means[0]}/") for key in rows if key.startswith(means[0] + "/")]

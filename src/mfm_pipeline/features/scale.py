@@ -1,16 +1,19 @@
-"""Standardise modalities by statistics of the training split alone.
+"""Scale sequence modalities by statistics of the training split alone.
 
 Acoustic and visual features are heavy-tailed: a few frames lie hundreds of standard
 deviations out. With the transform ``signed_log`` a feature x first becomes
 ``sign(u) log(1 + |u|)`` of ``u = (x - median) / spread``, the spread being 1.4826 median
-absolute deviations: linear within a spread of the median, logarithmic far from it.
+absolute deviations: linear within a spread of the median, logarithmic far from it. Then
+one of three methods: ``standard`` subtracts the mean and divides by the standard
+deviation, ``robust`` the median and the interquartile range, ``quantile`` maps the
+distribution itself to a standard normal one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,47 +21,56 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mfm_pipeline.data import Corpus, Modality, Split
 from mfm_pipeline.errors import DataError
-
-_BLOCK = 512
-_ROUNDING = 10 * np.finfo(np.float32).eps
-
+from mfm_pipeline.features.scaling_steps import (
+    Center,
+    Linear,
+    Method,
+    Quantiles,
+    SignedLog,
+    by_deviations,
+    by_moments,
+    by_quartiles,
+    is_constant,
+    quantiles_of,
+    signed_log,
+)
 
 Transform = Literal["identity", "signed_log"]
 
+#: Values that are scaled at a time, in float64.
+_BLOCK = 2**20
 
-class ColumnScaling(BaseModel):
-    """What is known of each feature of one modality."""
+
+class ModalityScaling(BaseModel):
+    """What is known of the columns of one modality."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    features: int = Field(ge=1, description="Number of features, d.")
-    center: list[float] | None = Field(description="Medians; null without signed_log.")
-    spread: list[float] | None = Field(description="Robust spreads; null without signed_log.")
-    mean: list[float] = Field(description="Means over observed steps, once transformed.")
-    std: list[float] = Field(description="Standard deviations; 1 where a feature is constant.")
+    signed_log: SignedLog | None = Field(description="The first step; null for none.")
+    scale: Annotated[Linear | Quantiles, Field(discriminator="kind")] = Field(
+        description="The second step."
+    )
 
     @model_validator(mode="after")
-    def _check(self) -> ColumnScaling:
-        if (self.center is None) != (self.spread is None):
-            raise ValueError("center and spread go together")
-        for name in ("center", "spread", "mean", "std"):
-            values = getattr(self, name)
-            if values is None:
-                continue
-            if len(values) != self.features or not np.isfinite(values).all():
-                raise ValueError(f"'{name}' must be {self.features} finite numbers")
-            if name in ("spread", "std") and (np.asarray(values) <= 0).any():
-                raise ValueError(f"'{name}' must be positive")
+    def _check(self) -> ModalityScaling:
+        if not self.width:
+            raise ValueError("no columns; expected at least one")
+        if self.signed_log is not None and self.signed_log.width != self.width:
+            raise ValueError(
+                f"signed_log is of {self.signed_log.width} columns and scale of {self.width}; "
+                "expected as many"
+            )
         return self
 
-    def transform(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """Return values ``(..., d)`` on the scale that mean and std are measured on."""
-        if self.center is None or self.spread is None:
-            return values.astype(np.float64)
-        return _signed_log(values, np.asarray(self.center), np.asarray(self.spread))
+    @property
+    def width(self) -> int:
+        """Number of columns, d."""
+        return self.scale.width
 
-    def apply(self, modality: Modality, name: str, clip: float) -> tuple[Modality, int]:
-        """Standardise a modality; see `Scaling.apply`.
+    def apply(
+        self, modality: Modality, name: str, clip: float, *, overwrite: bool = False
+    ) -> tuple[Modality, int]:
+        """Scale a modality; see `Scaling.apply`.
 
         Returns
         -------
@@ -66,21 +78,29 @@ class ColumnScaling(BaseModel):
         clipped : int
             How many observed values were clipped.
         """
-        width = modality.values.shape[-1]
-        if width != self.features:
+        assert modality.steps is not None
+        _, steps, width = modality.values.shape
+        if width != self.width:
             raise DataError(
                 f"modality '{name}': found {width} features; "
-                f"expected {self.features}, as in the scaling statistics"
+                f"expected {self.width}, as in the scaling statistics"
             )
-        mean = np.asarray(self.mean)
-        std = np.asarray(self.std)
-        values = np.zeros_like(modality.values)
+        values = modality.values if overwrite else np.empty_like(modality.values)
         clipped = 0
-        for rows, observed in _observed(modality):
-            scaled = (self.transform(modality.values[rows][observed]) - mean) / std
-            clipped += int((np.abs(scaled) > clip).sum())
+        block = max(1, _BLOCK // max(1, steps * width))
+        for begin in range(0, len(values), block):
+            rows = slice(begin, begin + block)
+            observed = modality.steps[rows]
+            scaled = self._transform(modality.values[rows][observed])
+            clipped += int(np.count_nonzero(np.abs(scaled) > clip))
+            values[rows] = 0
             values[rows][observed] = np.clip(scaled, -clip, clip)
         return replace(modality, values=values), clipped
+
+    def _transform(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self.scale.apply(
+            values if self.signed_log is None else self.signed_log.apply(values)
+        )
 
 
 class Scaling(BaseModel):
@@ -91,8 +111,8 @@ class Scaling(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    clip: float = Field(gt=0, description="Standard deviations at which values are clipped.")
-    modalities: dict[str, ColumnScaling] = Field(description="By modality.")
+    clip: float = Field(gt=0, description="Where scaled values are clipped, on both sides.")
+    modalities: dict[str, ModalityScaling] = Field(description="By modality.")
 
     @classmethod
     def load(cls, statistics: Mapping[str, Any]) -> Scaling:
@@ -110,8 +130,16 @@ class Scaling(BaseModel):
             field = ".".join(str(part) for part in first["loc"]) or "(all)"
             raise DataError(f"scaling statistics, {field}: {first['msg']}") from error
 
-    def apply(self, split: Split) -> tuple[Split, dict[str, int]]:
-        """Standardise and clip observed steps; every other step becomes zero.
+    def apply(
+        self, split: Split, *, overwrite: Collection[str] = ()
+    ) -> tuple[Split, dict[str, int]]:
+        """Scale and clip observed steps; every other step becomes zero.
+
+        Parameters
+        ----------
+        split : Split
+        overwrite : collection of str
+            Modalities whose arrays nothing else needs: their place is used again.
 
         Returns
         -------
@@ -131,11 +159,18 @@ class Scaling(BaseModel):
             if name not in self.modalities:
                 known = ", ".join(self.modalities) or "none"
                 raise DataError(f"modality '{name}' has no scaling statistics; found {known}")
-            modalities[name], clipped[name] = self.modalities[name].apply(modality, name, self.clip)
+            modalities[name], clipped[name] = self.modalities[name].apply(
+                modality, name, self.clip, overwrite=name in overwrite
+            )
         return replace(split, modalities=modalities), clipped
 
 
-def fit_scaling(corpus: Corpus, clip: float, transform: Transform = "signed_log") -> Scaling:
+def fit_scaling(
+    corpus: Corpus,
+    clip: float,
+    transform: Transform = "signed_log",
+    method: Method = "standard",
+) -> Scaling:
     """Fit the statistics of every feature on the training split.
 
     Padding, steps without frames and absent samples do not count.
@@ -144,81 +179,41 @@ def fit_scaling(corpus: Corpus, clip: float, transform: Transform = "signed_log"
     ----------
     corpus : Corpus
     clip : float
-        Standard deviations.
+        Where scaled values are clipped, on both sides.
     transform : {"identity", "signed_log"}
-        What is done to a feature before it is standardised.
+        What is done to a feature before it is scaled.
+    method : {"standard", "robust", "quantile"}
+        How it is scaled.
     """
     sequences = {name: m for name, m in corpus.train.modalities.items() if not m.is_image}
     return Scaling(
-        clip=clip, modalities={name: _fit(m, transform) for name, m in sequences.items()}
+        clip=clip, modalities={name: _fit(m, transform, method) for name, m in sequences.items()}
     )
 
 
-def _fit(modality: Modality, transform: Transform) -> ColumnScaling:
-    width = modality.values.shape[-1]
-    center = spread = None
-    if transform == "signed_log":
-        center, spread = _center_and_spread(modality)
+def observed_columns(modality: Modality) -> Iterator[NDArray[np.float64]]:
+    """Yield each column's values at observed steps, one after the other to save memory."""
+    assert modality.steps is not None
+    for column in range(modality.values.shape[-1]):
+        yield modality.values[..., column][modality.steps].astype(np.float64)
 
-    def observed() -> Iterator[NDArray[np.float64]]:
-        for rows, mask in _observed(modality):
-            values = modality.values[rows][mask]
-            if center is None or spread is None:
-                yield values
-            else:
-                yield _signed_log(values, center, spread)
 
-    count, total = 0, np.zeros(width)
-    for values in observed():
-        count += len(values)
-        total += values.sum(axis=0, dtype=np.float64)
-    mean = total / max(count, 1)
-    # The second pass is on deviations: squares of values with a large offset would cancel.
-    square = np.zeros(width)
-    for values in observed():
-        square += ((values - mean) ** 2).sum(axis=0)
-    std = _or_one(np.sqrt(square / max(count, 1)), mean)
-    return ColumnScaling(
-        features=width,
-        center=None if center is None else center.tolist(),
-        spread=None if spread is None else spread.tolist(),
-        mean=mean.tolist(),
-        std=std.tolist(),
+def _fit(modality: Modality, transform: Transform, method: Method) -> ModalityScaling:
+    logs: list[Center] = []
+    centers: list[Center] = []
+    quantiles: list[list[float]] = []
+    for column in observed_columns(modality):
+        if is_constant(column):
+            # What float32 rounds is no spread: one value says all.
+            column = np.median(column, keepdims=True) if len(column) else np.zeros(1)
+        if transform == "signed_log":
+            logs.append(by_deviations(column))
+            column = signed_log(column, *logs[-1])
+        if method == "quantile":
+            quantiles.append(quantiles_of(column))
+        else:
+            centers.append(by_moments(column) if method == "standard" else by_quartiles(column))
+    return ModalityScaling(
+        signed_log=SignedLog.of(logs) if logs else None,
+        scale=Quantiles(quantiles=quantiles) if method == "quantile" else Linear.of(centers),
     )
-
-
-def _center_and_spread(modality: Modality) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return median and robust spread of each feature, column by column to save memory."""
-    assert modality.steps is not None
-    width = modality.values.shape[-1]
-    center, spread = np.zeros(width), np.ones(width)
-    for column in range(width):
-        values = modality.values[..., column][modality.steps].astype(np.float64)
-        if not len(values):
-            continue
-        center[column] = np.median(values)
-        spread[column] = 1.4826 * np.median(np.abs(values - center[column]))
-        if spread[column] <= _ROUNDING * abs(center[column]):
-            # More than half of the values are one and the same.
-            spread[column] = values.std()
-    return center, _or_one(spread, center)
-
-
-def _signed_log(
-    values: NDArray[Any], center: NDArray[np.float64], spread: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    units = (values - center) / spread
-    return np.asarray(np.sign(units) * np.log1p(np.abs(units)))
-
-
-def _or_one(spread: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 1 where a spread is below what float32 resolves at this offset: a constant."""
-    return np.where(spread <= _ROUNDING * np.abs(offset), 1.0, spread)
-
-
-def _observed(modality: Modality) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
-    """Blocks of samples with their step masks: float64 copies stay small."""
-    assert modality.steps is not None
-    for begin in range(0, len(modality.values), _BLOCK):
-        rows = slice(begin, begin + _BLOCK)
-        yield rows, modality.steps[rows]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfm_pipeline.data import Targets, Task
+from mfm_pipeline.data import BoolArray, Targets, Task
 from mfm_pipeline.errors import DataError
 
 
@@ -61,6 +61,45 @@ def make_targets(
     if task == "multilabel" and not np.isin(chosen, (0, 1)).all():
         raise DataError(f"{source}: found labels other than 0 and 1; expected yes/no labels")
     return Targets(chosen.astype(np.float32), names, task)
+
+
+def with_known_values(
+    labels: NDArray[np.floating[Any]],
+    values: tuple[float, ...],
+    columns: tuple[int, ...] | None,
+    source: str,
+) -> tuple[NDArray[np.float64], BoolArray]:
+    """Turn labels that stand for classes into indices; say which stand for none.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n, c)
+    values : tuple of float
+        Label of each class, in their order.
+    columns : tuple of int, optional
+        The one column to use, if there are several.
+    source : str
+        File and field, for errors.
+
+    Returns
+    -------
+    index : ndarray, shape (n, 1)
+    known : ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    DataError
+        If more than one column is left.
+    """
+    chosen = labels if columns is None else labels[:, [c for c in columns if c < labels.shape[1]]]
+    if chosen.shape[1] != 1:
+        raise DataError(
+            f"{source}: found {chosen.shape[1]} label column(s); "
+            "expected one, as ingestion.targets.values names a label a class"
+        )
+    equal = np.isclose(chosen, np.asarray(values))
+    known: BoolArray = equal.any(axis=1)
+    return equal.argmax(axis=1).astype(np.float64)[:, None], known
 
 
 def check_varied(targets: Targets, source: str) -> None:

@@ -1,7 +1,16 @@
 """Figures: data in, figure out."""
 
+from mfm_pipeline.plots.aligned_sample import choose_sample, plot_aligned_sample
+from mfm_pipeline.plots.data import plot_data
 from mfm_pipeline.plots.predictions import plot_predictions
 from mfm_pipeline.plots.reconstruction import plot_reconstruction
 from mfm_pipeline.plots.training import plot_training
 
-__all__ = ["plot_predictions", "plot_reconstruction", "plot_training"]
+__all__ = [
+    "choose_sample",
+    "plot_aligned_sample",
+    "plot_data",
+    "plot_predictions",
+    "plot_reconstruction",
+    "plot_training",
+]

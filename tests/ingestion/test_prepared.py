@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mfm_pipeline.errors import DataError
-from tests.pipelines.tiny_corpus import ingest, make_entries, write_corpus
+from tests.ingestion.tiny_corpus import ingest, make_entries, write_corpus
 
 
 def _arrays(rng: np.random.Generator, n: int, steps: int = 4) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def test_sequences_come_before_arrays_and_that_is_said(
     caplog.set_level(logging.INFO)
     _write_arrays(write_corpus(tmp_path, make_entries()))
     assert ingest(tmp_path).train.ids[0] == "v0[0]"
-    assert "prepared arrays (.h5) lie there too and are not used" in caplog.text
+    assert "the prepared form (arrays that are aligned already) lies there too" in caplog.text
     assert ingest(tmp_path, form="prepared").train.ids[0] == "train[0]"
 
 
@@ -94,7 +94,7 @@ BAD_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "labels not finite": ({"y_test": np.full((4, 1), np.nan)}, r"y_test\.h5: d1: found 4 label"),
     "constant target": ({"y_train": np.ones((6, 1))}, "target 'sentiment' constant"),
     "empty split": ({"y_valid": np.zeros((0, 1))}, r"y_valid\.h5: d1: found no samples"),
-    "labels of another shape": ({"y_test": np.zeros((4, 1, 1))}, r"found shape \(4, 1, 1\)"),
+    "labels of another shape": ({"y_test": np.zeros((4, 1, 2))}, r"found shape \(4, 1, 2\)"),
     "too many columns": ({"y_test": np.zeros((4, 2))}, "found 2 label column"),
     "sizes": ({"audio_test": np.ones((5, 4, 3))}, "found 5 samples; expected 4"),
     "width": ({"audio_test": np.ones((4, 4, 9))}, "found 9 features; expected 3.*audio_train"),

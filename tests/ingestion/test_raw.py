@@ -10,7 +10,7 @@ import pytest
 from mfm_pipeline.datasets import Track
 from mfm_pipeline.errors import DataError, ParameterError
 from tests.features.reference import align_literally, overlap
-from tests.pipelines.tiny_corpus import VIDEOS, Entries, ingest, make_entries, write_corpus
+from tests.ingestion.tiny_corpus import VIDEOS, Entries, ingest, make_entries, write_corpus
 
 
 @pytest.mark.parametrize("rule", ["skip", "zero"])
@@ -157,7 +157,7 @@ def _label(value: float, *videos: str) -> Callable[[Entries], None]:
 
 
 BAD_SEQUENCES = {
-    "labels missing": (_drop("labels"), "no labels of either raw form"),
+    "labels missing": (_drop("labels"), "no labels of either form"),
     "labels not finite": (_label(np.nan, "v3"), r"Labels\.csd: video 'v3': found 2 label"),
     "constant target": (_label(1, *VIDEOS[:3]), "target 'sentiment' constant"),
     "empty split": (_drop("labels", "v3"), "split 'valid' is empty: of its 1 videos"),
@@ -189,8 +189,8 @@ def test_bad_sequences_are_one_clear_error(name: str, tmp_path: Path) -> None:
 
 def test_what_is_ambiguous_or_damaged_or_lacks_folds_is_said(tmp_path: Path) -> None:
     folder = write_corpus(tmp_path, make_entries())
-    with pytest.raises(ParameterError, match=r"ingestion\.folds: found null"):
-        ingest(folder, folds=None)
+    with pytest.raises(ParameterError, match=r"expected ingestion\.folds"):
+        ingest(folder, folds=None, splits={"by": ["listed", "file", "column"]})
     (folder / "X_COVAREP.csd").write_bytes((folder / "X_COVAREP.csd").read_bytes()[:5000])
     with pytest.raises(DataError, match=r"X_COVAREP\.csd.*truncated"):
         ingest(folder)

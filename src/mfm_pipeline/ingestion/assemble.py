@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from mfm_pipeline.config import SAMPLE_CORPUS
 from mfm_pipeline.data import Corpus, Modality, Split
 from mfm_pipeline.errors import DataError
-from mfm_pipeline.pipelines.ingest_features.options import IngestionOptions
+from mfm_pipeline.ingestion.options import IngestionOptions
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +57,11 @@ def assemble_corpus(
     splits: Mapping[str, Split],
     left_out: tuple[str, ...],
     counts: Mapping[str, int],
+    features: Mapping[str, tuple[str, ...]],
 ) -> Corpus:
     """Put splits and counts together; samples without any modality stay, and are counted."""
     nothing = sum(int((~split.has_any_modality).sum()) for split in splits.values())
+    modalities = splits["train"].modalities
     all_counts = {**counts, "samples without any modality": nothing}
     return Corpus(
         name=options.corpus,
@@ -67,4 +69,5 @@ def assemble_corpus(
         synthetic=options.corpus == SAMPLE_CORPUS,
         left_out=left_out,
         counts={reason: count for reason, count in all_counts.items() if count},
+        features={name: found for name, found in features.items() if name in modalities},
     )

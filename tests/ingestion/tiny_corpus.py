@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.datasets import ComputationalSequence, RawFolderDataset, Track
+from mfm_pipeline.ingestion.options import IngestionOptions
 from mfm_pipeline.pipelines.ingest_features import nodes
-from mfm_pipeline.pipelines.ingest_features.options import IngestionOptions
 
 Entries = dict[str, dict[str, Track]]
 
@@ -30,8 +31,8 @@ def make_options(**changes: Any) -> IngestionOptions:
             "acoustic": {"csd": "*COVAREP.csd", "prepared": "audio", "columns": [4, 7]},
             "visual": {"csd": "*Facet*.csd", "prepared": "video", "columns": [7, 9]},
         },
-        "words": "*TimestampedWords.csd",
-        "labels": "*Labels.csd",
+        "words": {"csd": "*TimestampedWords.csd"},
+        "labels": {"csd": "*Labels.csd", "table": "labels.csv"},
         "steps": 4,
         "targets": {"names": ["sentiment"]},
         "folds": {"train": VIDEOS[:3], "valid": VIDEOS[3:4], "test": VIDEOS[4:]},
@@ -73,4 +74,22 @@ def write_corpus(folder: Path, entries: Entries) -> Path:
 
 
 def ingest(folder: Path, **changes: Any) -> Corpus:
-    return nodes.align_features(RawFolderDataset(path=str(folder)).load(), make_options(**changes))
+    return ingest_all(folder, **changes)[0]
+
+
+def ingest_all(
+    folder: Path, parts: Path | None = None, **changes: Any
+) -> tuple[Corpus, pd.DataFrame, pd.DataFrame]:
+    return ingest_with(folder, make_options(**changes), parts)
+
+
+def ingest_with(
+    folder: Path, options: IngestionOptions, parts: Path | None = None
+) -> tuple[Corpus, pd.DataFrame, pd.DataFrame]:
+    """Run the two nodes that read; what is kept of each video goes beside the folder."""
+    raw = RawFolderDataset(path=str(folder)).load()
+    vectors = RawFolderDataset(path=str(folder.parent / "glove"), required=False).load()
+    parts = parts or folder.parent / f".{folder.name}_parts"
+    parts.mkdir(exist_ok=True)
+    embedded = nodes.embed_words(raw, vectors, parts, options)
+    return nodes.align_features(raw, embedded, parts, options)

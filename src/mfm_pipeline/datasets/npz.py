@@ -1,0 +1,81 @@
+"""Prepared arrays of all splits in NumPy's `.npz`, named ``train/audio`` or ``train_audio``."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import IO, Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfm_pipeline.datasets.array_bytes import array_of
+from mfm_pipeline.datasets.arrays import check_expansion
+from mfm_pipeline.datasets.bundle import Bundle, BundleDataset, bundle_of
+from mfm_pipeline.datasets.reading import check_file, reading
+from mfm_pipeline.errors import DataError
+
+_EXPECTED = "an intact .npz file of numbers and strings"
+_NAME = re.compile(r"([^/_]+)[/_](.+)\.npy", re.DOTALL)
+
+
+def read_npz(path: Path) -> Bundle:
+    """Read a `.npz` file; nothing in it is unpickled, and no size in it believed.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    DataError
+        If it is missing, empty or damaged, holds Python objects, claims to unpack to far
+        more than it stores, or has no train, valid and test.
+    """
+    check_file(path, "a .npz file")
+    splits: dict[str, dict[str, NDArray[Any]]] = {}
+    with reading(path, "archive", _EXPECTED), ZipFile(path) as archive:
+        members = archive.infolist()
+        _check_sizes(path, members)
+        for member in members:
+            if match := _NAME.fullmatch(member.filename):
+                split, name = match.groups()
+                with reading(path, repr(member.filename), _EXPECTED), archive.open(member) as file:
+                    splits.setdefault(split, {})[name] = _read_array(file)
+    return bundle_of(path, splits)
+
+
+class NpzDataset(BundleDataset):
+    """Kedro dataset of one `.npz` file of prepared arrays; read only.
+
+    Parameters
+    ----------
+    filepath : str
+    metadata : dict, optional
+        Ignored here; read by Kedro's plug-ins.
+    """
+
+    reader = staticmethod(read_npz)
+
+
+def _check_sizes(path: Path, members: list[ZipInfo]) -> None:
+    """Check what the archive claims: all members together, as they may overlap."""
+    for member in members:
+        if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+            raise DataError(
+                f"{path}: {member.filename!r}: found compression {member.compress_type}; "
+                "expected deflate or none"
+            )
+    check_expansion(sum(member.file_size for member in members), path.stat().st_size, str(path))
+
+
+def _read_array(file: IO[bytes]) -> NDArray[Any]:
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):  # The others are for structures.
+        raise ValueError(f"version {version} of the format")
+    with warnings.catch_warnings():  # Of headers that Python 2 wrote.
+        warnings.simplefilter("ignore")
+        shape, columnwise, dtype = np.lib.format.read_array_header_1_0(file)
+    return array_of(file.read(), dtype, shape, "F" if columnwise else "C")

@@ -1,0 +1,1 @@
+"""From the files of a corpus, whatever their form, to its splits."""

@@ -1,0 +1,213 @@
+"""The frames of every video, averaged over its steps."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mfm_pipeline.data import Modality
+from mfm_pipeline.datasets.stream import Stream
+from mfm_pipeline.datasets.track import Track
+from mfm_pipeline.features.align import BadFrames, align
+from mfm_pipeline.features.clean import bad_rows
+from mfm_pipeline.features.overlap import Intervals
+from mfm_pipeline.features.segment import fill_steps
+from mfm_pipeline.features.steps import average_words
+from mfm_pipeline.ingestion.options import IngestionOptions
+from mfm_pipeline.ingestion.parts import Arrays, Parts, Work
+from mfm_pipeline.ingestion.plan import VideoPlan
+from mfm_pipeline.ingestion.tally import Tally
+
+logger = logging.getLogger(__name__)
+
+BAD = "{modality} frames with NaN or infinity"
+LATE = "{modality} frames after the last word"
+WITHOUT = "words without {modality} frames"
+SECONDS = "seconds of {modality}, of those with words"
+#: Shares beyond which a wrong sampling rate is the likely reason.
+MOST_WITHOUT, MOST_LATE = 0.2, 0.3
+
+Plans = dict[str, list[VideoPlan]]
+BySplit = dict[str, Modality]
+
+
+@dataclass(frozen=True, eq=False)
+class ReadIntervals:
+    """Keep the intervals of a video, and its words."""
+
+    def key(self) -> bytes:
+        """Return nothing: there are no parameters."""
+        return b""
+
+    def __call__(self, track: Track) -> Arrays:
+        """Return the intervals, and tokens where the track holds words."""
+        if track.features.dtype.kind != "U":
+            return {"intervals": track.intervals}
+        return {"intervals": track.intervals, "tokens": track.features}
+
+
+@dataclass(frozen=True, eq=False)
+class AlignFrames:
+    """Average the frames of a video over its words.
+
+    Parameters
+    ----------
+    words : ndarray, shape (M, 2)
+    end : float
+        Seconds at which the last word ends.
+    min_overlap : float
+    bad_frames : {"skip", "zero"}
+    """
+
+    words: Intervals
+    end: float
+    min_overlap: float
+    bad_frames: BadFrames
+
+    def key(self) -> bytes:
+        """Return words and parameters."""
+        parameters = repr((self.end, self.min_overlap, self.bad_frames))
+        return parameters.encode() + np.ascontiguousarray(self.words).tobytes()
+
+    def __call__(self, track: Track) -> Arrays:
+        """Return means and which words have frames, and what is told of the frames."""
+        means, observed = align(
+            self.words, track.intervals, track.features,
+            min_overlap=self.min_overlap, bad_frames=self.bad_frames,
+        )  # fmt: skip
+        return {
+            "means": means,
+            "observed": observed,
+            "frames": np.array(len(track.features)),
+            "bad": bad_rows(track.features).sum(),
+            "late": (track.intervals[:, 0] >= self.end).sum(),
+            "end": track.intervals[:, 1].max(initial=0.0),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Aligner:
+    """Puts the means of a modality at the steps of the samples.
+
+    Parameters
+    ----------
+    plans : dict of str to list of VideoPlan
+        By split.
+    parts : Parts
+    options : IngestionOptions
+    tally : Tally
+    """
+
+    plans: Plans
+    parts: Parts
+    options: IngestionOptions
+    tally: Tally
+
+    def align_stream(self, name: str, stream: Stream) -> BySplit:
+        """Align a stream of files; a video that it lacks is absent."""
+        began = time.perf_counter()
+        works: dict[str, Work] = {
+            plan.video: AlignFrames(
+                plan.steps.words, plan.end, self.options.min_overlap, self.options.bad_frames
+            )
+            for found in self.plans.values()
+            for plan in found
+            if plan.video in stream.videos
+        }
+        results = self.parts.results(stream, works, f"Aligning {name}")
+        modality = self._fill(name, stream.width, results)
+        self._warn_of_rate(name)
+        logger.info(
+            "%s: aligned %s of %d videos in %.1f s",
+            self.options.corpus, name, len(works), time.perf_counter() - began,
+        )  # fmt: skip
+        return modality
+
+    def align_tracks(self, name: str, width: int, tracks: Mapping[str, Track]) -> BySplit:
+        """Align tracks that are in memory already."""
+
+        def results() -> Iterator[tuple[str, Arrays]]:
+            for found in self.plans.values():
+                for plan in found:
+                    if plan.video in tracks:
+                        work = AlignFrames(
+                            plan.steps.words, plan.end, self.options.min_overlap,
+                            self.options.bad_frames,
+                        )  # fmt: skip
+                        yield plan.video, work(tracks[plan.video])
+
+        return self._fill(name, width, results())
+
+    def _fill(self, name: str, width: int, results: Iterator[tuple[str, Arrays]]) -> BySplit:
+        filled = {
+            split: _nothing(found, width, self.options) for split, found in self.plans.items()
+        }
+        places = {
+            plan.video: (split, rows, plan)
+            for split, found in self.plans.items()
+            for plan, rows in _with_rows(found)
+        }
+        for video, part in results:
+            split, rows, plan = places[video]
+            self._tell(name, split, part, plan.end)
+            _put(filled[split], rows, plan, part)
+        for split, modality in filled.items():
+            absent = int((~modality.present).sum())
+            self.tally.add(
+                "segments without {modality}", absent, of=len(modality.present),
+                split=split, modality=name,
+            )  # fmt: skip
+        return filled
+
+    def _tell(self, name: str, split: str, part: Arrays, end: float) -> None:
+        frames, words = int(part["frames"]), len(part["observed"])
+        for quantity, count, of in (
+            (BAD, part["bad"], frames),
+            (LATE, part["late"], frames),
+            (WITHOUT, words - int(part["observed"].sum()), words),
+            (SECONDS, round(float(part["end"])), round(end)),
+        ):
+            self.tally.add(quantity, int(count), of=of, split=split, modality=name)
+
+    def _warn_of_rate(self, name: str) -> None:
+        """Say so if frames and words do not cover the same time."""
+        without, late = self.tally.share(WITHOUT, name), self.tally.share(LATE, name)
+        if without > MOST_WITHOUT or late > MOST_LATE:
+            logger.warning(
+                "%s: %s: %.0f %% of words have no frames, %.0f %% of frames lie after the last "
+                "word, and frames last %.2f times as long as words: is their rate right?",
+                self.options.corpus, name, 100 * without, 100 * late,
+                self.tally.share(SECONDS, name),
+            )  # fmt: skip
+
+
+def _put(modality: Modality, rows: slice, plan: VideoPlan, part: Arrays) -> None:
+    means, observed = part["means"], part["observed"]
+    steps = plan.steps
+    count = int(steps.slots.max(initial=-1)) + 1
+    if not np.array_equal(steps.step, np.arange(count)):
+        means, observed = average_words(means, observed, steps.step, count)
+    assert modality.steps is not None
+    modality.values[rows] = fill_steps(steps.slots, means)
+    modality.steps[rows] = fill_steps(steps.slots, observed)
+    modality.present[rows] = modality.steps[rows].any(axis=1)
+
+
+def _nothing(plans: list[VideoPlan], width: int, options: IngestionOptions) -> Modality:
+    samples = sum(len(plan.ids) for plan in plans)
+    return Modality(
+        values=np.zeros((samples, options.steps, width), dtype=np.float32),
+        present=np.zeros(samples, dtype=np.bool_),
+        steps=np.zeros((samples, options.steps), dtype=np.bool_),
+    )
+
+
+def _with_rows(plans: list[VideoPlan]) -> Iterator[tuple[VideoPlan, slice]]:
+    begin = 0
+    for plan in plans:
+        yield plan, slice(begin, begin + len(plan.ids))
+        begin += len(plan.ids)

@@ -1,0 +1,212 @@
+"""Work on one video at a time, on all cores, and never twice.
+
+What a video comes to is kept in a file named by a digest of all that it depends on: what
+the raw files hold of this video, and the parameters. So a changed file costs its own
+videos alone, and a run that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+from zipfile import BadZipFile
+
+import numpy as np
+from joblib import Parallel, cpu_count, delayed
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from mfm_pipeline.datasets.atomic import replacing
+from mfm_pipeline.datasets.stream import Stream, stamp
+from mfm_pipeline.datasets.track import Track
+
+logger = logging.getLogger(__name__)
+
+Arrays = dict[str, NDArray[Any]]
+
+_INDEX = "index.json"
+_VERSION = 1
+#: Bytes read by one task: enough to outweigh its start, few enough to show progress.
+_CHUNK = 32 * 2**20
+#: Below so many bytes, processes take longer to start than to work.
+_WORTH_PROCESSES = 256 * 2**20
+
+
+class Work(Protocol):
+    """What is done with one video. It travels to other processes."""
+
+    def key(self) -> bytes:
+        """Return everything but the track that the result depends on."""
+
+    def __call__(self, track: Track) -> Arrays:
+        """Return what is kept."""
+
+
+class Parts:
+    """Results of `Work`, kept in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    workers : int, optional
+        Processes; by default one a core where there is enough to do.
+    """
+
+    def __init__(self, folder: Path, workers: int | None = None) -> None:
+        self._folder = folder
+        self._workers = workers
+        self._index = _read_index(folder / _INDEX)
+        self._used: set[str] = set()
+
+    def results(
+        self, stream: Stream, works: Mapping[str, Work], label: str
+    ) -> Iterator[tuple[str, Arrays]]:
+        """Do what is not done yet; give the results of all, in the order of `works`.
+
+        Parameters
+        ----------
+        stream : Stream
+        works : mapping of str to Work
+            By video; each is one of the stream's.
+        label : str
+            Of the progress bar.
+
+        Yields
+        ------
+        (str, dict of str to ndarray)
+            Video, and its result.
+        """
+        names = {
+            video: _part_name(known, works[video])
+            for video in works
+            if (known := self._known_digest(stream, video))
+        }
+        missing = [v for v in works if v not in names or not self._path(names[v]).exists()]
+        if missing:
+            names |= self._do(stream, {video: works[video] for video in missing}, label)
+        for video, work in works.items():
+            self._used.add(names[video])
+            yield video, self._load(stream, video, work, names[video])
+
+    def prune(self) -> None:
+        """Remove the parts that nothing has asked for, and what a killed run left."""
+        for path in [*self._folder.glob("*.npz"), *self._folder.glob(".*.tmp")]:
+            if path.stem not in self._used:
+                path.unlink(missing_ok=True)
+
+    def _do(self, stream: Stream, works: Mapping[str, Work], label: str) -> dict[str, str]:
+        """Do `works`; return the names of their parts."""
+        chunks = _chunks(stream, list(works))
+        size = sum(stream.size_of(video) for video in works)
+        workers = self._workers or (cpu_count() if size > _WORTH_PROCESSES else 1)
+        tasks = (
+            delayed(_do_chunk)(
+                stream.source(chunk), {video: works[video] for video in chunk}, self._folder
+            )
+            for chunk in chunks
+        )
+        # Silent where there is no terminal; elsewhere one line, redrawn.
+        bar = tqdm(total=len(works), desc=label, unit="video", ncols=80, leave=False, disable=None)
+        names = {}
+        with bar, Parallel(n_jobs=workers, return_as="generator_unordered") as pool:
+            for digests in pool(tasks):
+                bar.update(len(digests))
+                for video, digest in digests.items():
+                    self._remember(stream, video, digest)
+                    names[video] = _part_name(digest, works[video])
+        with replacing(self._folder / _INDEX) as path:
+            path.write_text(json.dumps(self._index))
+        return names
+
+    def _known_digest(self, stream: Stream, video: str) -> str | None:
+        known = self._index.get(_index_key(stream, video))
+        if known is None or known["stamps"] != _stamps(stream, video):
+            return None
+        return str(known["digest"])
+
+    def _remember(self, stream: Stream, video: str, digest: str) -> None:
+        entry = {"stamps": _stamps(stream, video), "digest": digest}
+        self._index[_index_key(stream, video)] = entry
+
+    def _load(self, stream: Stream, video: str, work: Work, name: str) -> Arrays:
+        try:
+            return _read_part(self._path(name))
+        except (OSError, ValueError, EOFError, BadZipFile, KeyError):
+            # Half of it survived a power cut, say.
+            result = work(stream.read_video(video))
+            _write_part(self._path(name), result)
+            return result
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.npz"
+
+
+def _do_chunk(
+    source: Callable[[], Stream], works: Mapping[str, Work], folder: Path
+) -> dict[str, str]:
+    """Do the work on some videos; return the digest of what was read of each."""
+    stream, digests = source(), {}
+    try:
+        for video, work in works.items():
+            digests[video] = stream.digest(video)
+            path = folder / f"{_part_name(digests[video], work)}.npz"
+            if not path.exists():
+                _write_part(path, work(stream.read_video(video)))
+    finally:
+        stream.close()
+    return digests
+
+
+def _chunks(stream: Stream, videos: list[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    size = 0
+    for video in videos:
+        chunk.append(video)
+        size += stream.size_of(video)
+        if size > _CHUNK:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _part_name(digest: str, work: Work) -> str:
+    named = f"{_VERSION} {type(work).__name__} {digest} ".encode()
+    return hashlib.blake2b(named + work.key(), digest_size=20).hexdigest()
+
+
+def _index_key(stream: Stream, video: str) -> str:
+    return f"{stream.path}\n{video}"
+
+
+def _stamps(stream: Stream, video: str) -> list[list[int]]:
+    return [list(stamp(path)) for path in stream.files_of(video)]
+
+
+def _read_index(path: Path) -> dict[str, Any]:
+    try:
+        index = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return index if isinstance(index, dict) else {}
+
+
+def _write_part(path: Path, arrays: Arrays) -> None:
+    """Write a part under another name first; a damaged one is made again, so no fsync."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read_part(path: Path) -> Arrays:
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)

@@ -1,0 +1,304 @@
+"""Which words make up which sample: all that is decided before features are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfm_pipeline.data import BoolArray, Targets
+from mfm_pipeline.errors import DataError
+from mfm_pipeline.features.overlap import Intervals, Positions
+from mfm_pipeline.features.segment import assign_words, fill_steps, find_dropped, last_steps
+from mfm_pipeline.features.steps import cut_windows, hull, join_tokens, split_sentences
+from mfm_pipeline.ingestion.labels import Labels
+from mfm_pipeline.ingestion.options import IngestionOptions
+from mfm_pipeline.ingestion.tally import Tally
+
+
+class Spoken(NamedTuple):
+    """Intervals of a video, with their words where there are any.
+
+    Parameters
+    ----------
+    intervals : ndarray, shape (M, 2)
+    tokens : ndarray of str, shape (M,), optional
+    """
+
+    intervals: Intervals
+    tokens: NDArray[np.str_] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Timelines:
+    """What time is made of, by video.
+
+    Parameters
+    ----------
+    anchor : mapping of str to Spoken
+        What steps are made of: words, or the intervals of a modality.
+    words : mapping of str to Spoken
+        For display.
+    sentences : mapping of str to Spoken, optional
+    source : str
+        Where the anchor lies, for messages.
+    """
+
+    anchor: Mapping[str, Spoken]
+    words: Mapping[str, Spoken]
+    sentences: Mapping[str, Spoken] | None
+    source: str
+
+
+class Steps(NamedTuple):
+    """The steps of a video's segments.
+
+    Parameters
+    ----------
+    words : ndarray, shape (M, 2)
+        Intervals that frames are averaged over.
+    step : ndarray of int, shape (M,)
+        The step that each of them is part of.
+    texts : ndarray of str, shape (P,), or None
+        What is said at each step.
+    slots : ndarray of int, shape (S, steps)
+        The step at each place of a sample, -1 for none.
+    sizes : ndarray of int, shape (S,)
+        How many steps each segment has, those left out too.
+    """
+
+    words: Intervals
+    step: Positions
+    texts: NDArray[np.str_] | None
+    slots: Positions
+    sizes: Positions
+
+
+@dataclass(frozen=True, eq=False)
+class VideoPlan:
+    """The samples of one video.
+
+    Parameters
+    ----------
+    video : str
+    ids : ndarray of str, shape (S,)
+    targets : Targets
+        Of S samples.
+    steps : Steps
+    end : float
+        Seconds at which the last word of the video ends.
+    """
+
+    video: str
+    ids: NDArray[np.str_]
+    targets: Targets
+    steps: Steps
+    end: float
+
+
+@dataclass(frozen=True, eq=False)
+class Planner:
+    """Gathers the words of videos into their labelled segments.
+
+    Parameters
+    ----------
+    labels : Labels
+    timelines : Timelines
+    options : IngestionOptions
+    tally : Tally
+        Takes what is dropped or shortened.
+    samples : list of dict
+        Takes a row a labelled segment, the dropped ones too.
+    """
+
+    labels: Labels
+    timelines: Timelines
+    options: IngestionOptions
+    tally: Tally
+    samples: list[dict[str, Any]] = field(default_factory=list)
+
+    def plan_split(self, split: str, videos: list[str]) -> list[VideoPlan]:
+        """Plan the videos of one split.
+
+        Raises
+        ------
+        DataError
+            If a label is not usable, or no sample is left.
+        """
+        plans = [self._plan_video(video, split) for video in videos]
+        filled = [plan for plan in plans if plan is not None]
+        if not filled:
+            raise DataError(
+                f"{self.labels.path}: split '{split}' is empty: none of its {len(videos)} "
+                f"labelled videos ({some(videos)}) has a segment with words in "
+                f"{self.timelines.source}; expected at least one"
+            )
+        return filled
+
+    def _plan_video(self, video: str, split: str) -> VideoPlan | None:
+        found = self.labels.read(video)
+        if found.left_out:
+            self.tally.add("segments with another label", found.left_out, split=split)
+        if video not in self.timelines.anchor:
+            self.tally.add("labelled videos without words", 1, split=split)
+            self.tally.add("segments without words", len(found.ids), split=split)
+            self._record(video, split, found.ids, np.zeros(len(found.ids), dtype=np.intp))
+            return None
+        spoken = self.timelines.anchor[video]
+        segments = _whole_videos(found.segments, spoken.intervals)
+        steps = self._make_steps(video, split, spoken, segments)
+        kept = steps.sizes > 0
+        limit = self.options.steps
+        self.tally.add("segments without words", int((~kept).sum()), split=split)
+        self.tally.add(
+            f"segments shortened to {limit} steps", int((steps.sizes > limit).sum()),
+            of=len(kept), split=split,
+        )  # fmt: skip
+        self._record(video, split, found.ids, steps.sizes)
+        if not kept.any():
+            return None
+        return VideoPlan(
+            video=video,
+            ids=found.ids[kept],
+            targets=found.targets.select(kept),
+            steps=_in_use(steps, kept),
+            end=float(spoken.intervals[:, 1].max(initial=0.0)),
+        )
+
+    def _make_steps(self, video: str, split: str, spoken: Spoken, segments: Intervals) -> Steps:
+        if self.options.granularity == "window":
+            windows, slots, counts = cut_windows(segments, self.options.window, self.options.steps)
+            texts = self._texts_at(video, windows)
+            return Steps(windows, np.arange(len(windows)), texts, slots, counts)
+        words, tokens = self._clean_words(spoken, split)
+        step, count = self._step_of_words(video, split, words, tokens)
+        words = words[step >= 0]
+        tokens = None if tokens is None else tokens[step >= 0]
+        step = step[step >= 0]
+        intervals = hull(words, step, count)
+        members = assign_words(segments, intervals, self.options.min_overlap)
+        self.tally.add(
+            "words outside every segment",
+            int((~np.isin(step, members.words)).sum()), of=len(step), split=split,
+        )  # fmt: skip
+        if tokens is None:
+            texts = self._texts_at(video, intervals)
+        else:
+            texts = join_tokens(tokens, step, count)
+        slots = last_steps(members, len(segments), self.options.steps)
+        sizes = np.bincount(members.segments, minlength=len(segments))
+        return Steps(words, step, texts, slots, sizes)
+
+    def _clean_words(self, spoken: Spoken, split: str) -> tuple[Intervals, NDArray[np.str_] | None]:
+        """Drop pauses and what is too short; sort by time."""
+        options = self.options
+        short, pause = find_dropped(
+            spoken.intervals, spoken.tokens, options.pauses, options.min_overlap
+        )
+        total = len(short)
+        too_short = f"words dropped (shorter than {options.min_overlap:g} s)"
+        self.tally.add(too_short, int(short.sum()), of=total, split=split)
+        self.tally.add("words dropped (pauses)", int(pause.sum()), of=total, split=split)
+        kept = np.flatnonzero(~(short | pause))
+        kept = kept[np.lexsort((spoken.intervals[kept, 1], spoken.intervals[kept, 0]))]
+        tokens = None if spoken.tokens is None else spoken.tokens[kept]
+        return spoken.intervals[kept], tokens
+
+    def _step_of_words(
+        self, video: str, split: str, words: Intervals, tokens: NDArray[np.str_] | None
+    ) -> tuple[Positions, int]:
+        """Return the step of each word, -1 for none, and how many steps there are."""
+        if self.options.granularity == "word":
+            return np.arange(len(words)), len(words)
+        if self.timelines.sentences is None:
+            step = split_sentences(words, tokens, self.options.sentence_pause)
+            return step, int(step.max(initial=-1)) + 1
+        step = np.full(len(words), -1, dtype=np.intp)
+        if video in self.timelines.sentences:
+            sentences = self.timelines.sentences[video].intervals
+            members = assign_words(sentences, words, self.options.min_overlap)
+            step[members.words[::-1]] = members.segments[::-1]
+        outside = int((step < 0).sum())
+        self.tally.add("words outside every sentence", outside, of=len(words), split=split)
+        used, number = np.unique(step[step >= 0], return_inverse=True)
+        step[step >= 0] = number
+        return step, len(used)
+
+    def _texts_at(self, video: str, intervals: Intervals) -> NDArray[np.str_] | None:
+        """Return what is said in each interval, where words are known."""
+        if not self.timelines.words:
+            return None
+        if video not in self.timelines.words:
+            return np.full(len(intervals), "", dtype=np.str_)
+        words, tokens = self.timelines.words[video]
+        assert tokens is not None
+        spoken = ~np.isin(tokens, self.options.pauses)
+        order = np.flatnonzero(spoken)[np.argsort(words[spoken, 0], kind="stable")]
+        members = assign_words(intervals, words[order], self.options.min_overlap)
+        return join_tokens(tokens[order][members.words], members.segments, len(intervals))
+
+    def _record(
+        self, video: str, split: str, ids: NDArray[np.str_], sizes: NDArray[np.integer[Any]]
+    ) -> None:
+        """Note what became of each segment, and why."""
+        limit = self.options.steps
+        for name, size in zip(ids.tolist(), sizes.tolist(), strict=True):
+            fate, reason = "kept", ""
+            if size == 0:
+                fate, reason = "dropped", "no words in the segment"
+            elif size > limit:
+                fate, reason = "shortened", f"the last {limit} of {size} steps are kept"
+            self.samples.append(
+                {"id": name, "video": video, "split": split, "steps": min(size, limit),
+                 "steps_found": size, "fate": fate, "reason": reason}
+            )  # fmt: skip
+
+
+def join_targets(plans: list[VideoPlan]) -> Targets:
+    """Put the targets of several videos behind each other."""
+    found = [plan.targets for plan in plans]
+    values = np.concatenate([targets.values for targets in found])
+    return Targets(values, found[0].names, found[0].task)
+
+
+def join_words(plans: list[VideoPlan]) -> NDArray[np.str_] | None:
+    """Put the words of several videos at their steps, shape (n, steps); None without words."""
+    found = [fill_steps(p.steps.slots, p.steps.texts) for p in plans if p.steps.texts is not None]
+    return np.concatenate(found) if found else None
+
+
+def some(names: list[str]) -> str:
+    """Write out the first of some names."""
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+def _whole_videos(segments: Intervals, intervals: Intervals) -> Intervals:
+    """Put first start and last end of a video where a segment has no times."""
+    whole = np.isnan(segments).any(axis=1)
+    if not whole.any() or not len(intervals):
+        return segments
+    filled = segments.copy()
+    filled[whole] = intervals[:, 0].min(), intervals[:, 1].max()
+    return filled
+
+
+def _in_use(steps: Steps, kept: BoolArray) -> Steps:
+    """Leave out empty segments, and renumber the steps in use: no other word is aligned."""
+    used, inverse = np.unique(steps.slots[kept], return_inverse=True)
+    padding = int(used[0] == -1)
+    used = used[padding:]
+    renumbered = np.full(int(used.max(initial=-1)) + 1, -1, dtype=np.intp)
+    renumbered[used] = np.arange(len(used))
+    step = np.full(len(steps.step), -1, dtype=np.intp)
+    reached = steps.step < len(renumbered)
+    step[reached] = renumbered[steps.step[reached]]
+    return Steps(
+        words=steps.words[step >= 0],
+        step=step[step >= 0],
+        texts=None if steps.texts is None else steps.texts[used],
+        slots=inverse.reshape(steps.slots[kept].shape) - padding,
+        sizes=steps.sizes[kept],
+    )

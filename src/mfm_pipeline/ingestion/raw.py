@@ -1,0 +1,167 @@
+"""From the raw form to splits: streams of frames, words with their times, labels."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mfm_pipeline.data import Corpus, Split
+from mfm_pipeline.datasets.raw_folder import RawFolder
+from mfm_pipeline.datasets.stream import Stream
+from mfm_pipeline.errors import DataError
+from mfm_pipeline.features.targets import check_varied
+from mfm_pipeline.ingestion.alignment import (
+    SECONDS,
+    Aligner,
+    BySplit,
+    Plans,
+    ReadIntervals,
+)
+from mfm_pipeline.ingestion.assemble import assemble_corpus, leave_out
+from mfm_pipeline.ingestion.choose import describe_globs
+from mfm_pipeline.ingestion.divide import divide
+from mfm_pipeline.ingestion.embed import embed_videos
+from mfm_pipeline.ingestion.options import IngestionOptions
+from mfm_pipeline.ingestion.parts import Parts
+from mfm_pipeline.ingestion.plan import (
+    Planner,
+    Spoken,
+    Timelines,
+    join_targets,
+    join_words,
+)
+from mfm_pipeline.ingestion.sources import Sources, open_sources
+from mfm_pipeline.ingestion.tally import Tally
+
+logger = logging.getLogger(__name__)
+
+
+class Ingested(NamedTuple):
+    """A corpus, and what became of everything that was read.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    samples : DataFrame
+        A row a labelled segment, the dropped ones too.
+    counts : DataFrame
+        See `Tally.table`.
+    """
+
+    corpus: Corpus
+    samples: pd.DataFrame
+    counts: pd.DataFrame
+
+
+def ingest_raw(
+    raw: RawFolder, vectors: pd.DataFrame, parts: Parts, options: IngestionOptions
+) -> Ingested:
+    """Align frames to words and gather the words into labelled segments.
+
+    Structures, splits, labels and words are read and checked first; only then the frames,
+    one video at a time.
+
+    Parameters
+    ----------
+    raw : RawFolder
+    vectors : DataFrame
+        Word vectors, a row a word; empty if words are not looked up.
+    parts : Parts
+    options : IngestionOptions
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged or does not fit the others.
+    ParameterError
+        If nothing says which video is in which split.
+    """
+    tally = Tally(facts=(SECONDS,))
+    with open_sources(raw, options) as sources:
+        named = divide(sources.labels, raw, options, tally)
+        videos = [video for found in named.values() for video in found]
+        timelines = _read_timelines(videos, sources, parts, options)
+        planner = Planner(sources.labels, timelines, options, tally)
+        plans = {split: planner.plan_split(split, found) for split, found in named.items()}
+        targets = {split: join_targets(found) for split, found in plans.items()}
+        check_varied(targets["train"], f"{sources.labels.path}, split 'train'")
+        aligner = Aligner(plans, parts, options, tally)
+        modalities = {
+            name: aligner.align_stream(name, stream) for name, stream in sources.modalities.items()
+        }
+        modalities |= embed_videos(aligner, timelines.words, vectors, raw, options)
+    parts.prune()
+    kept, left_out = leave_out(modalities, sources.reasons, options)
+    corpus = assemble_corpus(
+        options,
+        {split: _assemble_split(split, plans, kept) for split in plans},
+        left_out,
+        tally.summary(),
+        {name: stream.names for name, stream in sources.modalities.items() if stream.names},
+    )
+    return Ingested(corpus, _with_presence(planner.samples, corpus), tally.table())
+
+
+def read_words(
+    videos: Collection[str], stream: Stream, parts: Parts, label: str = "Reading words"
+) -> dict[str, Spoken]:
+    """Read the intervals and words of those videos that a stream has."""
+    works = {video: ReadIntervals() for video in videos if video in stream.videos}
+    return {
+        video: Spoken(part["intervals"], part.get("tokens"))
+        for video, part in parts.results(stream, works, label)
+    }
+
+
+def _read_timelines(
+    videos: list[str], sources: Sources, parts: Parts, options: IngestionOptions
+) -> Timelines:
+    anchor_name, anchor = _choose_anchor(sources, options)
+    words = {} if sources.words is None else read_words(videos, sources.words, parts)
+    steps = words
+    if anchor is not sources.words:
+        steps = read_words(videos, anchor, parts, f"Reading times of {anchor_name}")
+    sentences = None
+    if sources.sentences is not None:
+        sentences = read_words(videos, sources.sentences, parts, "Reading sentences")
+    return Timelines(steps, words, sentences, anchor.path.name)
+
+
+def _choose_anchor(sources: Sources, options: IngestionOptions) -> tuple[str, Stream]:
+    there: Mapping[str, Stream | None] = {"words": sources.words, **sources.modalities}
+    for name in options.anchor:
+        if (stream := there.get(name)) is not None:
+            return name, stream
+    if options.granularity == "window":
+        return next((name, stream) for name, stream in there.items() if stream is not None)
+    wanted = [describe_globs(options.words.csd), *(c.glob for c in options.words.files)]
+    told = " nor ".join(f"'{name}'" for name in options.anchor if name != "words")
+    raise DataError(
+        f"{sources.labels.path.parent}: found neither words nor {told}; expected one of "
+        f"{' or '.join(wanted)}, or the modality, to give the steps "
+        "(or ingestion.granularity=window)"
+    )
+
+
+def _assemble_split(split: str, plans: Plans, modalities: Mapping[str, BySplit]) -> Split:
+    found = plans[split]
+    return Split(
+        modalities={name: by_split[split] for name, by_split in modalities.items()},
+        targets=join_targets(found),
+        ids=np.concatenate([plan.ids for plan in found]),
+        words=join_words(found),
+    )
+
+
+def _with_presence(samples: list[dict[str, object]], corpus: Corpus) -> pd.DataFrame:
+    """Add to each kept sample which modalities it has."""
+    table = pd.DataFrame(samples)
+    present = pd.concat(
+        pd.DataFrame({"id": split.ids, **{n: m.present for n, m in split.modalities.items()}})
+        for split in corpus.splits.values()
+    )
+    return table.merge(present, on="id", how="left", validate="one_to_one")

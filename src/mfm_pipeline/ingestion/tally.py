@@ -1,0 +1,62 @@
+"""What ingestion read, dropped, shortened and repaired, by split and modality."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+
+
+class Tally:
+    """Counts, each of something out of something.
+
+    A quantity's name may hold ``{modality}``, which is filled in where it is told.
+
+    Parameters
+    ----------
+    facts : tuple of str
+        Quantities that are no loss, and not part of the summary.
+    """
+
+    def __init__(self, facts: tuple[str, ...] = ()) -> None:
+        self._facts = facts
+        self._counts = Counter[tuple[str, str, str]]()
+        self._totals = Counter[tuple[str, str, str]]()
+
+    def add(
+        self, quantity: str, count: int, *, of: int = 0, split: str = "", modality: str = ""
+    ) -> None:
+        """Add `count` of `of` (0 where there is no whole) to a quantity."""
+        key = (split, modality, quantity)
+        self._counts[key] += int(count)
+        self._totals[key] += int(of)
+
+    def share(self, quantity: str, modality: str) -> float:
+        """Return a quantity's share of its whole, over all splits; 0 where there is none."""
+        keys = [key for key in self._counts if key[1:] == (modality, quantity)]
+        whole = sum(self._totals[key] for key in keys)
+        return sum(self._counts[key] for key in keys) / whole if whole else 0.0
+
+    def summary(self) -> dict[str, int]:
+        """Return what was dropped or repaired, if anything was, over all splits, by its name."""
+        summed = Counter[str]()
+        for (_, modality, quantity), count in self._counts.items():
+            if quantity not in self._facts:
+                summed[quantity.format(modality=modality)] += count
+        return {name: count for name, count in summed.items() if count}
+
+    def table(self) -> pd.DataFrame:
+        """Return every count: split, modality, quantity, count, of, share."""
+        rows = [
+            {
+                "split": split,
+                "modality": modality,
+                "quantity": quantity.format(modality=modality),
+                "count": count,
+                "of": self._totals[split, modality, quantity],
+            }
+            for (split, modality, quantity), count in self._counts.items()
+        ]
+        table = pd.DataFrame(rows, columns=["split", "modality", "quantity", "count", "of"])
+        table["share"] = (table["count"] / table["of"].where(table["of"] > 0)).round(6)
+        return table
