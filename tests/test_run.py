@@ -15,6 +15,8 @@ from scipy.stats import pearsonr
 
 from tests.conftest import EPOCHS, QUICK, kedro_run
 
+SHARED_ENTRIES = {"vectors@folder", "raw_root"}
+
 
 @pytest.fixture
 def in_project(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -164,7 +166,7 @@ def test_verbose_shows_the_traceback(in_project: Path) -> None:
 
 def test_registered_names_are_the_contract() -> None:
     pipelines.set_requested(None)
-    assert set(pipelines.keys()) == {"__default__", "ingest_features", "train_mfm"}
+    assert set(pipelines.keys()) == {"__default__", "download", "ingest_features", "train_mfm"}
 
 
 def test_no_environment_writes_where_another_reads(in_project: Path) -> None:
@@ -172,9 +174,11 @@ def test_no_environment_writes_where_another_reads(in_project: Path) -> None:
     from mfm_pipeline.settings import CONFIG_LOADER_ARGS
 
     folders: dict[str, set[Any]] = {}
-    for env in ("base", "pom", "youtube", "ict_mmmo", "cmu_mosi"):
+    for env in sorted(path.name for path in (in_project / "conf").iterdir() if path.is_dir()):
         loader = ConfigLoader(str(in_project / "conf"), env, **CONFIG_LOADER_ARGS)
-        entries = [e.get("dataset", e) for e in loader["catalog"].values()]
+        # Word vectors and downloads are shared, on purpose, and raw.
+        catalog = {n: e for n, e in loader["catalog"].items() if n not in SHARED_ENTRIES}
+        entries = [e.get("dataset", e) for e in catalog.values()]
         folders[env] = {str(Path(e.get("filepath") or e["path"])) for e in entries}
         loader["parameters"]
     for env, paths in folders.items():

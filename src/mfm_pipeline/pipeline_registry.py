@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from mfm_pipeline.pipelines import ingest_features, sample, train_mfm
+from mfm_pipeline.pipelines import download, ingest_features, sample, train_mfm
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -12,6 +12,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     ingestion = sample.create_pipeline() + ingest_features.create_pipeline()
     training = ingestion + sample.create_scoring_pipeline() + train_mfm.create_pipeline()
     return {
+        "download": download.create_pipeline(),
         "ingest_features": ingestion,
         "train_mfm": training,
         "__default__": training,

@@ -136,6 +136,13 @@ def test_one_member_of_an_archive(tmp_path: Path) -> None:
             read_word_vectors(path, ["a"], member=member)
 
 
+def test_names_of_members_that_would_break_the_message(tmp_path: Path) -> None:
+    path = tmp_path / "odd.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a\nb.txt", "a 1\nb\n")
+    _fails(path, r"'a\nb.txt': line 2")
+
+
 def _fails(path: Path, *expected: str, wanted: tuple[str, ...] = ("the", "b")) -> None:
     with pytest.raises(DataError) as caught:
         read_word_vectors(path, wanted)

@@ -62,7 +62,7 @@ class Bundle:
         -------
         ndarray of float32 or float64, shape (n, ...)
             In the precision that is stored; all but float32 and float16 is float64.
-            A list of numbers, or of rows of equal shape, is stacked.
+            A list of numbers, or of rows of equal shape, is stacked. May be read-only.
 
         Raises
         ------

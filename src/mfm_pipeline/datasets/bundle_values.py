@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfm_pipeline.datasets.track import video_of
 from mfm_pipeline.datasets.hdf5 import MAX_CHARACTERS
+from mfm_pipeline.datasets.track import video_of
 
 # Numbers or characters that may be copied whatever they are.
 _UNCHECKED = 2**24
@@ -47,7 +47,9 @@ def items(value: Any) -> list[Any]:
 def first(item: Any) -> Any:
     """Return the first column of a row, or an item that is no row."""
     if isinstance(item, np.ndarray):
-        item = item.tolist()
+        if item.ndim != 1:
+            raise TypeError(_kind(item))
+        item = item[:1].tolist()
     return item[0] if isinstance(item, list | tuple) else item
 
 

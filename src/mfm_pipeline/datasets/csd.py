@@ -77,6 +77,8 @@ class SequenceReader:
         Features of a frame, D; 1 for words.
     names : tuple of str
         Names of the features, where the metadata give them; else empty.
+    manner : str
+        Empty: there is one way to read such a file.
     lengths : dict of str to int
         Frames of each entry, by key.
     videos : dict of str to list of str
@@ -87,6 +89,8 @@ class SequenceReader:
     DataError
         If the file is not HDF5, is damaged, or is not laid out as above.
     """
+
+    manner = ""
 
     def __init__(self, path: Path, only: Collection[str] | None = None) -> None:
         self.path = path

@@ -30,9 +30,12 @@ class Stream(Protocol):
         Features of a frame, D; 1 for words.
     names : tuple of str
         Names of the features; empty if the files give none.
+    manner : str
+        How the files are read: with another, the same bytes are other frames.
     """
 
     path: Path
+    manner: str
     kind: Kind
     width: int
     names: tuple[str, ...]
@@ -84,6 +87,7 @@ class FileStream:
     ) -> None:
         self.path, self._files, self._format = path, dict(files), format
         self.kind = format.kind
+        self.manner = repr(format)
         first = next(file for found in self._files.values() for file in found)
         self.names = format.columns(first)
         self.width = 1 if self.kind == "words" else len(self.names)
@@ -134,8 +138,8 @@ class FileStream:
         return Track(np.concatenate(intervals), np.concatenate(features))
 
     def digest(self, video: str) -> str:
-        """Return a digest of the files' bytes and of how they are read."""
-        found = hashlib.blake2b(repr(self._format).encode(), digest_size=20)
+        """Return a digest of the files' bytes."""
+        found = hashlib.blake2b(digest_size=20)
         for path in self._files[video]:
             with path.open("rb") as file:
                 found.update(hashlib.file_digest(file, "blake2b").digest())
@@ -148,7 +152,7 @@ class FileStream:
 
     def __str__(self) -> str:
         count = sum(map(len, self._files.values()))
-        return f"{count} file(s) of {self.path.name}, read as {self._format}"
+        return f"{count} file(s) of {self.path.name}, read as {self.manner}"
 
     def close(self) -> None:
         """Do nothing: no file is held open."""

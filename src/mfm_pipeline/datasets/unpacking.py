@@ -47,8 +47,7 @@ def unpacked(path: Path, member: str | None = None, progress: bool = False) -> I
     ----------
     path : Path
     member : str, optional
-        Glob of the archive's member; may be left out where there is one only. Of no
-        meaning for other files.
+        Glob of the archive's member, where there are several. Of no meaning elsewhere.
     progress : bool
         Whether to show a bar, if there is a terminal to show it on.
 
@@ -71,7 +70,7 @@ def unpacked(path: Path, member: str | None = None, progress: bool = False) -> I
         if head == _ZIP:
             archive = stack.enter_context(ZipFile(source))
             name = _choose_member(path, archive, member)
-            where = f"{path}: {name}"
+            where = f"{path}: {_shown(name)}"
             file = stack.enter_context(archive.open(name))
         elif head.startswith(_GZIP):
             name = name.removesuffix(".gz")
@@ -84,15 +83,21 @@ def unpacked(path: Path, member: str | None = None, progress: bool = False) -> I
 
 def _choose_member(path: Path, archive: ZipFile, member: str | None) -> str:
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    found = [name for name in names if member is None or fnmatchcase(name, member)]
+    several = len(names) > 1 and member is not None
+    found = [name for name in names if not several or fnmatchcase(name, str(member))]
     if len(found) == 1:
         return found[0]
-    listed = ", ".join((found or names)[:_NAMES_IN_MESSAGE])
+    listed = ", ".join(map(_shown, (found or names)[:_NAMES_IN_MESSAGE]))
     if len(found or names) > _NAMES_IN_MESSAGE:
         listed += ", ..."
-    if not found and member is not None:
+    if not found and several:
         raise DataError(f"{path}: member: found none that matches '{member}' among: {listed}")
     raise DataError(f"{path}: member: found {len(found)} ({listed}); expected one; name it")
+
+
+def _shown(name: str) -> str:
+    """Return a member's name as it may stand in a message of one line."""
+    return name if name.isprintable() else repr(name)
 
 
 class _Watched(RawIOBase):

@@ -166,12 +166,12 @@ class Aligner:
     def _tell(self, name: str, split: str, part: Arrays, end: float) -> None:
         frames, words = int(part["frames"]), len(part["observed"])
         for quantity, count, of in (
-            (BAD, part["bad"], frames),
-            (LATE, part["late"], frames),
+            (BAD, int(part["bad"]), frames),
+            (LATE, int(part["late"]), frames),
             (WITHOUT, words - int(part["observed"].sum()), words),
-            (SECONDS, round(float(part["end"])), round(end)),
+            (SECONDS, round(float(part["end"]), 3), round(end, 3)),
         ):
-            self.tally.add(quantity, int(count), of=of, split=split, modality=name)
+            self.tally.add(quantity, count, of=of, split=split, modality=name)
 
     def _warn_of_rate(self, name: str) -> None:
         """Say so if frames and words do not cover the same time."""

@@ -49,7 +49,9 @@ def read_vectors(
         if file is None:
             continue
         path = folder.path / file
-        found = read_word_vectors(path, wanted_tokens(tokens), progress=True)
+        wanted = wanted_tokens(tokens | {token.lower() for token in tokens})
+        member = options.wanted[name].vectors_member
+        found = read_word_vectors(path, wanted, member=member, progress=True)
         logger.info(
             "%s: %d words of %d numbers for %d words of the corpus",
             path, len(found.words), found.vectors.shape[1], len(tokens),
@@ -103,27 +105,37 @@ class _LookUp:
     vectors: NDArray[np.float32]
     mean: NDArray[np.float32]
     scale: float
+    in_capitals: bool
     options: IngestionOptions
 
     @classmethod
     def fit(
         cls, train: NDArray[np.str_], vectors: pd.DataFrame, options: IngestionOptions
     ) -> _LookUp:
+        # Forced aligners write capitals, which a cased table would take for another word.
+        in_capitals = not any(token != token.upper() for token in train.tolist())
+        if in_capitals:
+            train = np.char.lower(train)
         index = {word: row for row, word in enumerate(vectors.index)}
         values = vectors.to_numpy(dtype=np.float32)
         known, found = look_up(train, index, values)
         seen = known[found].astype(np.float64)
         if not len(seen):
             seen = values.astype(np.float64)
-        return cls(index, values, seen.mean(axis=0).astype(np.float32), float(seen.std()), options)
+        mean = seen.mean(axis=0).astype(np.float32)
+        return cls(index, values, mean, float(seen.std()), in_capitals, options)
 
     def __call__(self, tokens: NDArray[np.str_]) -> tuple[NDArray[np.float32], BoolArray]:
+        tokens = self._as_spoken(tokens)
         values, found = look_up(tokens, self.index, self.vectors)
         how = self.options.unknown_words
         return fill_unknown(values, found, tokens, how, self.mean, self.scale)
 
     def knows(self, tokens: NDArray[np.str_]) -> BoolArray:
-        return look_up(tokens, self.index, self.vectors)[1]
+        return look_up(self._as_spoken(tokens), self.index, self.vectors)[1]
+
+    def _as_spoken(self, tokens: NDArray[np.str_]) -> NDArray[np.str_]:
+        return np.char.lower(tokens) if self.in_capitals else tokens
 
 
 def _words_of(

@@ -83,6 +83,9 @@ class ModalityOptions(StreamOptions):
     vectors: Globs | None = Field(
         None, description="Word vectors that words are looked up in, where nothing else is found."
     )
+    vectors_member: Text | None = Field(
+        None, description="Glob of the member, where the vectors are a zip of several."
+    )
     prepared: Globs | None = Field(
         None, description="Name of its prepared arrays: `audio` for audio_train.h5."
     )

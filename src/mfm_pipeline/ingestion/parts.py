@@ -82,7 +82,7 @@ class Parts:
             Video, and its result.
         """
         names = {
-            video: _part_name(known, works[video])
+            video: _part_name(stream, known, works[video])
             for video in works
             if (known := self._known_digest(stream, video))
         }
@@ -118,7 +118,7 @@ class Parts:
                 bar.update(len(digests))
                 for video, digest in digests.items():
                     self._remember(stream, video, digest)
-                    names[video] = _part_name(digest, works[video])
+                    names[video] = _part_name(stream, digest, works[video])
         with replacing(self._folder / _INDEX) as path:
             path.write_text(json.dumps(self._index))
         return names
@@ -154,7 +154,7 @@ def _do_chunk(
     try:
         for video, work in works.items():
             digests[video] = stream.digest(video)
-            path = folder / f"{_part_name(digests[video], work)}.npz"
+            path = folder / f"{_part_name(stream, digests[video], work)}.npz"
             if not path.exists():
                 _write_part(path, work(stream.read_video(video)))
     finally:
@@ -175,8 +175,8 @@ def _chunks(stream: Stream, videos: list[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-def _part_name(digest: str, work: Work) -> str:
-    named = f"{_VERSION} {type(work).__name__} {digest} ".encode()
+def _part_name(stream: Stream, digest: str, work: Work) -> str:
+    named = f"{_VERSION} {type(work).__name__} {stream.manner} {digest} ".encode()
     return hashlib.blake2b(named + work.key(), digest_size=20).hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pandas as pd
 
@@ -20,16 +20,16 @@ class Tally:
 
     def __init__(self, facts: tuple[str, ...] = ()) -> None:
         self._facts = facts
-        self._counts = Counter[tuple[str, str, str]]()
-        self._totals = Counter[tuple[str, str, str]]()
+        self._counts = defaultdict[tuple[str, str, str], float](int)
+        self._totals = defaultdict[tuple[str, str, str], float](int)
 
     def add(
-        self, quantity: str, count: int, *, of: int = 0, split: str = "", modality: str = ""
+        self, quantity: str, count: float, *, of: float = 0, split: str = "", modality: str = ""
     ) -> None:
         """Add `count` of `of` (0 where there is no whole) to a quantity."""
         key = (split, modality, quantity)
-        self._counts[key] += int(count)
-        self._totals[key] += int(of)
+        self._counts[key] += count
+        self._totals[key] += of
 
     def share(self, quantity: str, modality: str) -> float:
         """Return a quantity's share of its whole, over all splits; 0 where there is none."""
@@ -42,7 +42,7 @@ class Tally:
         summed = Counter[str]()
         for (_, modality, quantity), count in self._counts.items():
             if quantity not in self._facts:
-                summed[quantity.format(modality=modality)] += count
+                summed[quantity.format(modality=modality)] += int(count)
         return {name: count for name, count in summed.items() if count}
 
     def table(self) -> pd.DataFrame:

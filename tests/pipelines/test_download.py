@@ -1,0 +1,406 @@
+"""Downloads from a server on this machine that does what servers do wrong."""
+
+import hashlib
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from kedro_datasets.json import JSONDataset
+
+from mfm_pipeline.datasets import FolderDataset
+from mfm_pipeline.errors import DataError, ParameterError
+from mfm_pipeline.pipelines.download import create_pipeline
+from mfm_pipeline.pipelines.download.nodes import download_files
+from mfm_pipeline.pipelines.download.options import DownloadOptions
+from tests.conftest import ROOT
+
+CONTENT = np.random.default_rng(0).bytes(300_001)
+SIZE = len(CONTENT)
+HALF = 150_000
+DIGEST = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
+WRONG = bytes(SIZE)
+
+
+@dataclass
+class Server:
+    """What was asked for (path, range) and how many bytes of bodies were served."""
+
+    url: str
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+    served: int = 0
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, server: Server, *args: Any) -> None:
+        self.log = server
+        super().__init__(*args)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.close_connection = True
+        before = sum(path == self.path for path, _ in self.log.requests)
+        self.log.requests.append((self.path, self.headers["Range"]))
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
+        getattr(self, self.path.strip("/").replace("-", "_"))(int(asked[1]) if asked else 0, before)
+
+    def _answer(self, status: int, body: bytes, *, stop: int | None = None, **headers: str) -> None:
+        self.send_response(status)
+        given = {"Content_Length": str(len(body)), "Connection": "close", **headers}
+        for name, value in given.items():
+            if value:
+                self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        sent = body[:stop]
+        self.wfile.write(sent)
+        self.log.served += len(sent)
+
+    def _ranged(self, start: int, content: bytes = CONTENT, stop: int | None = None) -> None:
+        if not start:
+            return self._answer(200, content, stop=stop)
+        total = len(content)
+        found = f"bytes {start}-{total - 1}/{total}"
+        self._answer(206, content[start:], stop=stop, Content_Range=found)
+
+    def good(self, start: int, before: int) -> None:
+        self._ranged(start)
+
+    def cut_once(self, start: int, before: int) -> None:
+        self._ranged(start, stop=None if before else HALF)
+
+    def cut_often(self, start: int, before: int) -> None:
+        self._ranged(start, stop=50_000)
+
+    def cut_at_the_same_byte(self, start: int, before: int) -> None:
+        self._answer(200, CONTENT, stop=HALF)
+
+    def cut_without_range(self, start: int, before: int) -> None:
+        self._answer(200, CONTENT, stop=None if before else HALF)
+
+    def unlabelled_cut(self, start: int, before: int) -> None:
+        self._answer(200, CONTENT, stop=HALF, Content_Length="")
+
+    def unlabelled(self, start: int, before: int) -> None:
+        self._answer(200, CONTENT, Content_Length="")
+
+    def other_range(self, start: int, before: int) -> None:
+        if not start:
+            return self._ranged(start, stop=None if before else HALF)
+        self._answer(
+            206, CONTENT[start - 1 :], Content_Range=f"bytes {start - 1}-{SIZE - 1}/{SIZE}"
+        )
+
+    def refuses_range(self, start: int, before: int) -> None:
+        if not start:
+            return self._ranged(start, stop=None if before else HALF)
+        self._answer(416, b"", Content_Range=f"bytes */{SIZE}")
+
+    def says_less(self, start: int, before: int) -> None:
+        self._answer(200, CONTENT, Content_Length="1000")
+
+    def says_more(self, start: int, before: int) -> None:
+        self._answer(200, CONTENT, Content_Length=str(SIZE + 9))
+
+    def sends_more(self, start: int, before: int) -> None:
+        self._answer(200, CONTENT + b"more", Content_Length="")
+
+    def wrong(self, start: int, before: int) -> None:
+        self._ranged(start, WRONG)
+
+    def wrong_then_cut(self, start: int, before: int) -> None:
+        self._answer(200, WRONG, stop=HALF)
+
+    def page(self, start: int, before: int) -> None:
+        self._answer(200, b"<html>log in first</html>", Content_Type="text/html")
+
+    def squeezed(self, start: int, before: int) -> None:
+        # As servers label archives that are stored packed.
+        self._answer(200, CONTENT, Content_Encoding="gzip")
+
+    def redirect(self, start: int, before: int) -> None:
+        self._answer(302, b"", Location="/good")
+
+    def loop(self, start: int, before: int) -> None:
+        self._answer(302, b"", Location="/loop")
+
+    def to_file(self, start: int, before: int) -> None:
+        self._answer(302, b"", Location=f"file://{__file__}")
+
+    def missing(self, start: int, before: int) -> None:
+        self._answer(404, b"not here")
+
+    def silent(self, start: int, before: int) -> None:
+        time.sleep(1)
+
+    def stalls(self, start: int, before: int) -> None:
+        self._answer(200, CONTENT, stop=HALF)
+        self.wfile.flush()
+        time.sleep(1)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    log = Server("")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, log)) as http:
+        http.daemon_threads = True
+        http.block_on_close = False
+        log.url = f"http://127.0.0.1:{http.server_port}"
+        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
+        thread.start()
+        yield log
+        http.shutdown()
+        thread.join()
+
+
+Download = Callable[..., dict[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def download(server: Server, tmp_path: Path) -> Download:
+    """Return a downloader of one file from these paths of the server, in their order."""
+
+    def run(*paths: str, **options: Any) -> dict[str, dict[str, Any]]:
+        urls = [path if ":" in path else f"{server.url}/{path}" for path in paths]
+        one = {"file": "sub/a.bin", "urls": urls, "digest": DIGEST, "size": SIZE}
+        values = {"connect_timeout": 2, "read_timeout": 0.3, **options}
+        return download_files(
+            tmp_path, DownloadOptions.model_validate({"files": {"a": one}, **values})
+        )
+
+    return run
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "sub").iterdir())
+
+
+def _check(folder: Path) -> None:
+    assert (folder / "sub" / "a.bin").read_bytes() == CONTENT
+    assert _files(folder) == ["a.bin"]
+
+
+@pytest.mark.parametrize("path", ["good", "unlabelled", "redirect", "squeezed"])
+def test_a_file_arrives_whole(
+    server: Server, download: Download, tmp_path: Path, path: str
+) -> None:
+    url = f"{server.url}/{path}"
+    expected = {"file": "sub/a.bin", "bytes": SIZE, "digest": DIGEST, "url": url}
+    assert download(path) == {"a": expected}
+    _check(tmp_path)
+    assert server.served == SIZE
+
+
+def test_a_good_file_is_left_alone(server: Server, download: Download, tmp_path: Path) -> None:
+    path = tmp_path / "sub" / "a.bin"
+    path.parent.mkdir()
+    path.write_bytes(CONTENT)
+    before = path.stat()
+    assert download("good")["a"]["url"] is None
+    assert server.requests == []
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+@pytest.mark.parametrize("content", [WRONG, CONTENT[:HALF], CONTENT + b"more"])
+def test_a_wrong_file_is_replaced(
+    server: Server, download: Download, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "sub" / "a.bin"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(DataError):
+        download("missing")
+    assert path.read_bytes() == content
+    download("good")
+    _check(tmp_path)
+
+
+def test_a_transfer_that_breaks_off_goes_on(
+    server: Server, download: Download, tmp_path: Path
+) -> None:
+    download("cut-once")
+    _check(tmp_path)
+    assert server.requests == [("/cut-once", None), ("/cut-once", f"bytes={HALF}-")]
+    assert server.served == SIZE
+
+
+def test_the_next_run_goes_on(server: Server, download: Download, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"found {HALF} bytes"):
+        download("cut-once", attempts=1)
+    assert _files(tmp_path) == [".a.bin.part"]
+    assert (tmp_path / "sub" / ".a.bin.part").read_bytes() == CONTENT[:HALF]
+    download("cut-once", attempts=1)
+    _check(tmp_path)
+    assert server.requests[1:] == [("/cut-once", f"bytes={HALF}-")]
+    assert server.served == SIZE
+
+
+def test_the_next_mirror_goes_on(server: Server, download: Download, tmp_path: Path) -> None:
+    assert download("cut-at-the-same-byte", "good")["a"]["url"] == f"{server.url}/good"
+    _check(tmp_path)
+    assert server.requests[-1] == ("/good", f"bytes={HALF}-")
+
+
+def test_attempts_are_counted(server: Server, download: Download, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"found 150000 bytes, then .*; expected {SIZE}"):
+        download("cut-often", attempts=3)
+    download("cut-often", attempts=5)
+    _check(tmp_path)
+    assert len(server.requests) == 7 and server.served == SIZE
+
+
+@pytest.mark.parametrize("path", ["cut-without-range", "other-range", "refuses-range"])
+def test_a_mirror_that_cannot_go_on_starts_again(
+    server: Server, download: Download, tmp_path: Path, path: str
+) -> None:
+    download(path)
+    _check(tmp_path)
+    assert server.requests[1] == (f"/{path}", f"bytes={HALF}-")
+    assert server.served >= HALF + SIZE
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("missing", "found status 404; expected 200"),
+        ("says-less", f"found 1000 bytes; expected {SIZE}"),
+        ("says-more", f"found {SIZE + 9} bytes; expected {SIZE}"),
+        ("sends-more", f"found more than {SIZE} bytes"),
+        ("page", f"found 25 bytes; expected {SIZE}"),
+        ("wrong", f"expected {DIGEST} but got {hashlib.sha256(WRONG).hexdigest()}"),
+        ("cut-at-the-same-byte", f"found {HALF} bytes, then"),
+        ("unlabelled-cut", f"found {HALF} bytes; expected {SIZE}"),
+        ("loop", "TooManyRedirects"),
+        ("to-file", "InvalidSchema"),
+        ("silent", "ReadTimeout"),
+        ("stalls", "ReadTimeoutError"),
+        ("http://127.0.0.1:1/a", "Connection refused"),
+        ("http://[::1/a", "Invalid"),
+    ],
+)
+def test_what_a_mirror_does_wrong(
+    download: Download,
+    server: Server,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    expected: str,
+) -> None:
+    url = path if ":" in path else f"{server.url}/{path}"
+    with pytest.raises(DataError) as caught:
+        download(path, "missing")
+    message = str(caught.value)
+    assert "\n" not in message and message.startswith(f"{tmp_path / 'sub' / 'a.bin'}: found")
+    for part in (f"{url}: ", expected, f"{server.url}/missing: found status 404", DIGEST):
+        assert part in message
+    told = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(told) == 2 and told[0].startswith(f"{url}: ") and expected in told[0]
+    assert not (tmp_path / "sub" / "a.bin").exists()
+    caplog.clear()
+    assert download(path, "good")["a"]["url"] == f"{server.url}/good"
+    _check(tmp_path)
+
+
+@pytest.mark.parametrize("part", [WRONG[:HALF], WRONG, CONTENT + b"more", CONTENT, b""])
+def test_any_part_that_was_left(
+    server: Server, download: Download, tmp_path: Path, part: bytes
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / ".a.bin.part").write_bytes(part)
+    download("good")
+    _check(tmp_path)
+    if part == CONTENT:
+        assert server.requests == []
+
+
+def test_a_part_of_a_wrong_mirror_does_not_spoil_the_next(
+    server: Server, download: Download, tmp_path: Path
+) -> None:
+    assert download("wrong-then-cut", "good")["a"]["url"] == f"{server.url}/good"
+    _check(tmp_path)
+
+
+def test_md5_and_a_choice_of_files(server: Server, tmp_path: Path) -> None:
+    md5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
+    one = {"urls": [f"{server.url}/good"], "digest": md5, "size": SIZE}
+    files = {name: {"file": f"{name}.bin", **one} for name in ("a", "b", "c")}
+    options = DownloadOptions.model_validate({"files": files, "only": "b"})
+    assert list(download_files(tmp_path, options)) == ["b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["b.bin"]
+
+
+def test_a_folder_that_cannot_be_written(download: Download, tmp_path: Path) -> None:
+    (tmp_path / "sub").write_text("a file where a folder should be")
+    with pytest.raises(DataError, match=r"sub/a\.bin: cannot be read or written"):
+        download("good")
+
+
+def test_no_bar_without_a_terminal(download: Download, capfd: pytest.CaptureFixture[str]) -> None:
+    download("good")
+    assert capfd.readouterr().err == ""
+
+
+def test_the_pipeline(server: Server, tmp_path: Path) -> None:
+    one = {"file": "a.bin", "urls": [f"{server.url}/good"], "digest": DIGEST, "size": SIZE}
+    told = JSONDataset(filepath=str(tmp_path / "downloads.json"))
+    catalog = DataCatalog(
+        {
+            "raw_root": FolderDataset(path=str(tmp_path / "raw")),
+            "params:download": MemoryDataset(DownloadOptions.model_validate({"files": {"a": one}})),
+            "downloads": told,
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    assert told.load()["a"]["url"] == f"{server.url}/good"
+    assert (tmp_path / "raw" / "a.bin").read_bytes() == CONTENT
+
+
+def test_the_configuration_is_valid() -> None:
+    content = yaml.safe_load((ROOT / "conf/base/parameters_download.yml").read_text())
+    options = DownloadOptions.model_validate(content["download"])
+    assert options.wanted["glove"].size == 862_182_613
+
+
+GOOD = {"file": "a.zip", "urls": ["https://example.org/a.zip"], "digest": DIGEST, "size": 5}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"file": "../a"}, "files.a: file is '../a'"),
+        ({"file": "/a"}, "below the folder of raw data"),
+        ({"file": "."}, "below the folder of raw data"),
+        ({"urls": []}, "files.a: urls"),
+        ({"urls": ["ftp://example.org/a"]}, "files.a: urls.0 is 'ftp://example.org/a'"),
+        ({"digest": "sha1:" + "0" * 40}, "files.a: digest"),
+        ({"digest": "sha256:12"}, "files.a: digest"),
+        ({"size": 0}, "files.a: size is 0"),
+        ({"sise": 3}, "did you mean 'size'?"),
+    ],
+)
+def test_wrong_options(change: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ParameterError, match=re.escape(expected)):
+        DownloadOptions.model_validate({"files": {"a": GOOD | change}})
+
+
+def test_wrong_choices() -> None:
+    with pytest.raises(ParameterError, match="only holds 'b'; expected of a"):
+        DownloadOptions.model_validate({"files": {"a": GOOD}, "only": ["b"]})
+    with pytest.raises(ParameterError, match=r"files holds 'a\.zip' twice"):
+        DownloadOptions.model_validate({"files": {"a": GOOD, "b": GOOD}})
