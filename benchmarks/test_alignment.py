@@ -27,8 +27,8 @@ import pytest
 
 from mfm_pipeline.datasets import ComputationalSequence, RawFolderDataset, SequenceReader, Track
 from mfm_pipeline.features.align import align
-from mfm_pipeline.pipelines.ingest_features.nodes import align_features
 from mfm_pipeline.ingestion.options import IngestionOptions
+from mfm_pipeline.pipelines.ingest_features.nodes import align_features
 
 VIDEOS, SEGMENTS, SECONDS = 93, 2199, 9000.0
 RATES = {"COVAREP": (100.0, 74), "Visual_Facet_41": (30.0, 47)}

@@ -32,8 +32,8 @@ import scipy.io
 from scipy.stats import linregress
 
 from mfm_pipeline.datasets import ComputationalSequence, RawFolderDataset, Track
-from mfm_pipeline.pipelines.ingest_features.nodes import align_features, embed_words
 from mfm_pipeline.ingestion.options import IngestionOptions
+from mfm_pipeline.pipelines.ingest_features.nodes import align_features, embed_words
 
 SCALES = (1, 2, 4)
 HOURS, SEGMENTS, VIDEO_SECONDS = 65.0, 23_453, 72.0  # CMU-MOSEI: 3,228 videos.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +15,6 @@ from kedro.framework.startup import bootstrap_project
 
 from mfm_pipeline.cli import run
 from mfm_pipeline.data import Corpus, Modality, Split, Targets, Task
-
-os.environ["DO_NOT_TRACK"] = "1"
 
 # `pytest -m mutations --hypothesis-profile=mutations` runs over 5,000 mutations of files.
 settings.register_profile("quick", max_examples=25, deadline=None)

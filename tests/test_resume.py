@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def start(project: Path, *more: str) -> subprocess.Popen[bytes]:
     command = [
         *(sys.executable, "-m", "kedro", "run", "--pipeline=train_mfm"),
         f"--params={','.join((PARAMETERS, *more))}",
-        *(("--nodes=training.train",) if (project / "data/05_model_input").exists() else ()),
+        "--nodes=training.train",
     ]
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     return subprocess.Popen(
@@ -41,15 +42,29 @@ def start(project: Path, *more: str) -> subprocess.Popen[bytes]:
 
 
 @pytest.fixture(scope="module")
-def whole(make_project: Callable[[], Path]) -> Path:
+def make_ready(finished: Path, make_project: Callable[[], Path]) -> Callable[[], Path]:
+    """Return a maker of projects in which everything is ready to be trained on."""
+
+    def make() -> Path:
+        project = make_project()
+        shutil.copytree(
+            finished / "data/05_model_input", project / "data/05_model_input", dirs_exist_ok=True
+        )
+        return project
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def whole(make_ready: Callable[[], Path]) -> Path:
     """A project in which training has run without a break."""
-    project = make_project()
+    project = make_ready()
     assert start(project).wait(LIMIT_S) == 0
     return project
 
 
-def test_killed_and_resumed(whole: Path, make_project: Callable[[], Path]) -> None:
-    project = make_project()
+def test_killed_and_resumed(whole: Path, make_ready: Callable[[], Path]) -> None:
+    project = make_ready()
     process = start(project)
     states = project / "data/06_models/sample/checkpoints"
     deadline = time.monotonic() + LIMIT_S

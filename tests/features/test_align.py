@@ -46,9 +46,10 @@ def test_the_literal_double_loop_agrees(words: Any, track: Any, skip: bool, bloc
         means, observed = align(words, *track, min_overlap=EPS, bad_frames=rule)
     expected, expected_observed = align_literally(words, *track, EPS, skip=skip)
     np.testing.assert_array_equal(observed, expected_observed)
-    np.testing.assert_allclose(
-        means, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max(initial=1)
-    )
+    # Sums in float64 are as exact as the largest value in their column allows.
+    values = np.abs(np.where(np.isfinite(track[1]), track[1], 0).astype(np.float64))
+    largest = values.max(axis=0, initial=1)
+    assert (np.abs(means - expected) <= 1e-6 * np.abs(expected) + 1e-13 * largest).all()
 
 
 @pytest.mark.parametrize("shuffled", [False, True])

@@ -26,10 +26,10 @@ def test_every_fusion_learns_every_task(
     make_corpus: MakeCorpus, tmp_path: Path, task: str, fusion: str
 ) -> None:
     corpus = make_corpus(task=task, targets=1)
-    options = TrainingOptions(epochs=25, learning_rate=0.01, batch_size=16, monitor="valid/task")
+    options = TrainingOptions(epochs=12, learning_rate=0.02, batch_size=16, monitor="valid/task")
     model = ModelOptions(fusion=fusion, **SMALL)
     trained = fit(corpus, model, options, tmp_path)
-    assert len(trained.history) == 25
+    assert len(trained.history) == 12
     predictions = predict_corpus(trained.model, corpus, 64)
     errors = reconstruction_errors(trained.model, corpus.test, 64)
     metrics = score_test(predictions, errors, corpus, None)
