@@ -15,9 +15,8 @@ from mfm_pipeline.datasets.csd import ComputationalSequence, read_sequence, writ
 from mfm_pipeline.errors import DataError
 from tests.datasets.sequences import covarep, words
 
-relaxed = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+pytestmark = pytest.mark.mutations
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from mfm_pipeline.ingestion.labels import Labels, SequenceLabels, TableLabels
 from mfm_pipeline.ingestion.options import (
     FilesOptions,
     IngestionOptions,
+    ModalityOptions,
     StreamOptions,
 )
 
@@ -181,9 +182,9 @@ def _describe_labels(options: IngestionOptions) -> str:
     return " or ".join(describe_globs(globs) for globs in wanted if globs)
 
 
-def _describe(where: StreamOptions) -> str:
-    globs = [describe_globs(where.csd)] if where.csd else []
-    return " or ".join(globs + [choice.glob for choice in where.files])
+def _describe(where: ModalityOptions) -> str:
+    globs = [describe_globs(choice) for choice in (where.csd, where.vectors) if choice]
+    return " or ".join(globs + [choice.glob for choice in where.files]) or "it (no glob is set)"
 
 
 def _check_common(labels: Labels, stream: Stream) -> None:
