@@ -104,13 +104,22 @@ def _write_csd(folder: Path, corpus: str, videos: list[str]) -> None:
         video: Track(segments, np.stack([_labels(corpus, rng, i) for _ in segments]))
         for i, video in enumerate(videos)
     }
-    names = {"cmu_mosei": ("VisualFacet42", "Labels"), "cmu_mosi": ("Visual_Facet_42", "Opinion_Labels"),
-             "pom": ("Facet_42", "Labels")}[corpus]  # fmt: skip
+    visual, labelled = {
+        "cmu_mosei": ("VisualFacet42", "Labels"),
+        "cmu_mosi": ("Visual_Facet_42", "Opinion_Labels"),
+        "pom": ("Facet_42", "Labels"),
+    }[corpus]
     vectors = {
-        v: Track(t.intervals, np.ones((20, 5), np.float32)) for v, t in streams["words"].items()
+        video: Track(track.intervals, np.ones((20, 5), np.float32))
+        for video, track in streams["words"].items()
     }
-    files = {"TimestampedWords": streams["words"], "TimestampedWordVectors": vectors,
-             "COVAREP": streams["acoustic"], names[0]: streams["visual"], names[1]: labels}  # fmt: skip
+    files = {
+        "TimestampedWords": streams["words"],
+        "TimestampedWordVectors": vectors,
+        "COVAREP": streams["acoustic"],
+        visual: streams["visual"],
+        labelled: labels,
+    }
     RawFolderDataset(path=str(folder)).save(
         {f"{prefix}_{n}.csd": ComputationalSequence(n, entries) for n, entries in files.items()}
     )
