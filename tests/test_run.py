@@ -15,7 +15,7 @@ from scipy.stats import pearsonr
 
 from tests.conftest import EPOCHS, QUICK, kedro_run
 
-SHARED_ENTRIES = {"vectors@folder", "raw_root"}
+SHARED_ENTRIES = {"shared_vectors", "raw_root"}
 
 
 @pytest.fixture

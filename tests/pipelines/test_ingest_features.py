@@ -93,7 +93,7 @@ def test_the_pipeline_runs_node_by_node(tmp_path: Path) -> None:
         {
             "raw@folder": RawFolderDataset(path=str(folder)),
             "params:ingestion": MemoryDataset(make_options(corpus="sample")),
-            "vectors@folder": RawFolderDataset(path=str(tmp_path / "none"), required=False),
+            "shared_vectors": RawFolderDataset(path=str(tmp_path / "none"), required=False),
             "video_parts": FolderDataset(path=str(tmp_path / "parts")),
             "params:selection": MemoryDataset(SelectionOptions()),
             "params:scaling": MemoryDataset(ScalingOptions(clip=1.5)),

@@ -18,7 +18,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 embed_words,
-                inputs=["raw@folder", "vectors@folder", "video_parts", "params:ingestion"],
+                inputs=["raw@folder", "shared_vectors", "video_parts", "params:ingestion"],
                 outputs="word_vectors",
                 name="embed_words",
             ),
