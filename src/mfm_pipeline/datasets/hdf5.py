@@ -48,7 +48,18 @@ def open_hdf5(path: Path) -> h5py.File:
             start = file.read(8)
         raise DataError(f"{path}: not an HDF5 file: found {start!r} at its start")
     with reading(path, "superblock (is the file truncated?)"):
-        return h5py.File(path, "r")
+        file = h5py.File(path, "r")
+        _keep_little(file)
+        return file
+
+
+def _keep_little(file: h5py.File) -> None:
+    """Hold the cache of group and dataset headers at a megabyte; it grows to 32 a file."""
+    config = file.id.get_mdc_config()
+    config.set_initial_size = True
+    config.initial_size = config.min_size = config.max_size = 2**20
+    config.incr_mode = config.flash_incr_mode = config.decr_mode = 0
+    file.id.set_mdc_config(config)
 
 
 def child_group(parent: h5py.Group, name: str, path: Path) -> h5py.Group:

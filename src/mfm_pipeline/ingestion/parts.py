@@ -33,6 +33,7 @@ _INDEX = "index.json"
 _VERSION = 1
 #: Bytes read by one task: enough to outweigh its start, few enough to show progress.
 _CHUNK = 32 * 2**20
+_IDLE_SECONDS = 5
 #: Below so many bytes, processes take longer to start than to work.
 _WORTH_PROCESSES = 256 * 2**20
 
@@ -113,8 +114,12 @@ class Parts:
         # Silent where there is no terminal; elsewhere one line, redrawn.
         bar = tqdm(total=len(works), desc=label, unit="video", ncols=80, leave=False, disable=None)
         names = {}
-        with bar, Parallel(n_jobs=workers, return_as="generator_unordered") as pool:
-            for digests in pool(tasks):
+        # Idle processes go: what comes after the frames needs the memory.
+        pool = Parallel(
+            n_jobs=workers, return_as="generator_unordered", idle_worker_timeout=_IDLE_SECONDS
+        )
+        with bar, pool as run:
+            for digests in run(tasks):
                 bar.update(len(digests))
                 for video, digest in digests.items():
                     self._remember(stream, video, digest)
