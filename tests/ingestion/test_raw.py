@@ -10,7 +10,14 @@ import pytest
 from mfm_pipeline.datasets import Track
 from mfm_pipeline.errors import DataError, ParameterError
 from tests.features.reference import align_literally, overlap
-from tests.ingestion.tiny_corpus import VIDEOS, Entries, ingest, make_entries, write_corpus
+from tests.ingestion.tiny_corpus import (
+    VIDEOS,
+    Entries,
+    ingest,
+    ingest_all,
+    make_entries,
+    write_corpus,
+)
 
 
 @pytest.mark.parametrize("rule", ["skip", "zero"])
@@ -53,6 +60,23 @@ def test_sequences_become_what_the_published_rule_says(rule: str, tmp_path: Path
 
 def _bad(tracks: dict[str, Track]) -> int:
     return sum(int((~np.isfinite(track.features).all(axis=1)).sum()) for track in tracks.values())
+
+
+def test_of_a_changed_sequence_only_the_changed_video_is_aligned_again(tmp_path: Path) -> None:
+    entries, parts = make_entries(), tmp_path / "parts"
+    folder = write_corpus(tmp_path / "a", entries)
+    ingest_all(folder, parts)
+    before = {path.name for path in parts.glob("*.npz")}
+    intervals, features = entries["acoustic"]["v4"]
+    entries["acoustic"]["v4"] = Track(intervals, features + 1)
+    changed, _, _ = ingest_all(write_corpus(folder, entries), parts)
+    after = {path.name for path in parts.glob("*.npz")}
+    assert len(after) == len(before) and len(after - before) == 1
+    afresh, _, _ = ingest_all(write_corpus(tmp_path / "b", entries))
+    for name, split in afresh.splits.items():
+        for modality, expected in split.modalities.items():
+            found = changed.splits[name].modalities[modality]
+            np.testing.assert_array_equal(found.values, expected.values)
 
 
 def test_padding_is_on_the_left(tmp_path: Path) -> None:

@@ -12,15 +12,13 @@ import numpy as np
 from mfm_pipeline.data import Modality
 from mfm_pipeline.datasets.stream import Stream
 from mfm_pipeline.datasets.track import Track
-from mfm_pipeline.features.align import BadFrames, align
-from mfm_pipeline.features.clean import bad_rows
-from mfm_pipeline.features.overlap import Intervals
 from mfm_pipeline.features.segment import fill_steps
 from mfm_pipeline.features.steps import average_words
 from mfm_pipeline.ingestion.options import IngestionOptions
-from mfm_pipeline.ingestion.parts import Arrays, Parts, Work
+from mfm_pipeline.ingestion.parts import Parts
 from mfm_pipeline.ingestion.plan import VideoPlan
 from mfm_pipeline.ingestion.tally import Tally
+from mfm_pipeline.ingestion.work import AlignFrames, Arrays, Work
 
 logger = logging.getLogger(__name__)
 
@@ -33,60 +31,6 @@ MOST_WITHOUT, MOST_LATE = 0.2, 0.3
 
 Plans = dict[str, list[VideoPlan]]
 BySplit = dict[str, Modality]
-
-
-@dataclass(frozen=True, eq=False)
-class ReadIntervals:
-    """Keep the intervals of a video, and its words."""
-
-    def key(self) -> bytes:
-        """Return nothing: there are no parameters."""
-        return b""
-
-    def __call__(self, track: Track) -> Arrays:
-        """Return the intervals, and tokens where the track holds words."""
-        if track.features.dtype.kind != "U":
-            return {"intervals": track.intervals}
-        return {"intervals": track.intervals, "tokens": track.features}
-
-
-@dataclass(frozen=True, eq=False)
-class AlignFrames:
-    """Average the frames of a video over its words.
-
-    Parameters
-    ----------
-    words : ndarray, shape (M, 2)
-    end : float
-        Seconds at which the last word ends.
-    min_overlap : float
-    bad_frames : {"skip", "zero"}
-    """
-
-    words: Intervals
-    end: float
-    min_overlap: float
-    bad_frames: BadFrames
-
-    def key(self) -> bytes:
-        """Return words and parameters."""
-        parameters = repr((self.end, self.min_overlap, self.bad_frames))
-        return parameters.encode() + np.ascontiguousarray(self.words).tobytes()
-
-    def __call__(self, track: Track) -> Arrays:
-        """Return means and which words have frames, and what is told of the frames."""
-        means, observed = align(
-            self.words, track.intervals, track.features,
-            min_overlap=self.min_overlap, bad_frames=self.bad_frames,
-        )  # fmt: skip
-        return {
-            "means": means,
-            "observed": observed,
-            "frames": np.array(len(track.features)),
-            "bad": bad_rows(track.features).sum(),
-            "late": (track.intervals[:, 0] >= self.end).sum(),
-            "end": track.intervals[:, 1].max(initial=0.0),
-        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,45 +7,30 @@ videos alone, and a run that was killed goes on where it was.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 from joblib import Parallel, cpu_count, delayed
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from mfm_pipeline.datasets.atomic import replacing
 from mfm_pipeline.datasets.stream import Stream, stamp
-from mfm_pipeline.datasets.track import Track
+from mfm_pipeline.ingestion.work import Arrays, Work, do_chunk, part_name, write_part
 
 logger = logging.getLogger(__name__)
 
-Arrays = dict[str, NDArray[Any]]
-
 _INDEX = "index.json"
-_VERSION = 1
 #: Bytes read by one task: enough to outweigh its start, few enough to show progress.
 _CHUNK = 32 * 2**20
+#: A process without work ends after so long.
 _IDLE_SECONDS = 5
 #: Below so many bytes, processes take longer to start than to work.
 _WORTH_PROCESSES = 256 * 2**20
-
-
-class Work(Protocol):
-    """What is done with one video. It travels to other processes."""
-
-    def key(self) -> bytes:
-        """Return everything but the track that the result depends on."""
-
-    def __call__(self, track: Track) -> Arrays:
-        """Return what is kept."""
 
 
 class Parts:
@@ -83,7 +68,7 @@ class Parts:
             Video, and its result.
         """
         names = {
-            video: _part_name(stream, known, works[video])
+            video: part_name(stream, known, works[video])
             for video in works
             if (known := self._known_digest(stream, video))
         }
@@ -106,7 +91,7 @@ class Parts:
         size = sum(stream.size_of(video) for video in works)
         workers = self._workers or (cpu_count() if size > _WORTH_PROCESSES else 1)
         tasks = (
-            delayed(_do_chunk)(
+            delayed(do_chunk)(
                 stream.source(chunk), {video: works[video] for video in chunk}, self._folder
             )
             for chunk in chunks
@@ -123,7 +108,7 @@ class Parts:
                 bar.update(len(digests))
                 for video, digest in digests.items():
                     self._remember(stream, video, digest)
-                    names[video] = _part_name(stream, digest, works[video])
+                    names[video] = part_name(stream, digest, works[video])
         with replacing(self._folder / _INDEX) as path:
             path.write_text(json.dumps(self._index))
         return names
@@ -144,27 +129,11 @@ class Parts:
         except (OSError, ValueError, EOFError, BadZipFile, KeyError):
             # Half of it survived a power cut, say.
             result = work(stream.read_video(video))
-            _write_part(self._path(name), result)
+            write_part(self._path(name), result)
             return result
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.npz"
-
-
-def _do_chunk(
-    source: Callable[[], Stream], works: Mapping[str, Work], folder: Path
-) -> dict[str, str]:
-    """Do the work on some videos; return the digest of what was read of each."""
-    stream, digests = source(), {}
-    try:
-        for video, work in works.items():
-            digests[video] = stream.digest(video)
-            path = folder / f"{_part_name(stream, digests[video], work)}.npz"
-            if not path.exists():
-                _write_part(path, work(stream.read_video(video)))
-    finally:
-        stream.close()
-    return digests
 
 
 def _chunks(stream: Stream, videos: list[str]) -> Iterator[list[str]]:
@@ -178,11 +147,6 @@ def _chunks(stream: Stream, videos: list[str]) -> Iterator[list[str]]:
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def _part_name(stream: Stream, digest: str, work: Work) -> str:
-    named = f"{_VERSION} {type(work).__name__} {stream.manner} {digest} ".encode()
-    return hashlib.blake2b(named + work.key(), digest_size=20).hexdigest()
 
 
 def _index_key(stream: Stream, video: str) -> str:
@@ -199,17 +163,6 @@ def _read_index(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return index if isinstance(index, dict) else {}
-
-
-def _write_part(path: Path, arrays: Arrays) -> None:
-    """Write a part under another name first; a damaged one is made again, so no fsync."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _read_part(path: Path) -> Arrays:

@@ -19,7 +19,6 @@ from mfm_pipeline.ingestion.alignment import (
     Aligner,
     BySplit,
     Plans,
-    ReadIntervals,
 )
 from mfm_pipeline.ingestion.assemble import assemble_corpus, leave_out
 from mfm_pipeline.ingestion.choose import describe_globs
@@ -36,6 +35,7 @@ from mfm_pipeline.ingestion.plan import (
 )
 from mfm_pipeline.ingestion.sources import Sources, open_sources
 from mfm_pipeline.ingestion.tally import Tally
+from mfm_pipeline.ingestion.work import ReadIntervals
 
 logger = logging.getLogger(__name__)
 
