@@ -107,7 +107,17 @@ def test_presence_is_data(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
     late = np.array([[100.0, 101.0]])
     labels = np.concatenate([after, after[:1]])
     entries["labels"]["v4"] = Track(np.concatenate([before, late]), labels)
-    corpus = ingest(write_corpus(tmp_path, entries))
+    corpus, samples, _ = ingest_all(write_corpus(tmp_path, entries))
+    fates = samples.set_index("id")
+    dropped = fates[fates["fate"] == "dropped"]["reason"].to_dict()
+    assert dropped == {
+        "v2[0]": "its video has no words",
+        "v2[1]": "its video has no words",
+        "v4[2]": "no words in the segment",
+        "other[0]": "its video is in no split",
+        "other[1]": "its video is in no split",
+    }
+    assert fates.loc["v4[0]", "language"] and not fates.loc["v5[0]", "language"]
     assert corpus.train.ids.tolist() == ["v0[0]", "v0[1]"]
     assert corpus.left_out == ("visual",)
     assert corpus.test.ids.tolist() == ["v4[0]", "v4[1]", "v5[0]", "v5[1]"]

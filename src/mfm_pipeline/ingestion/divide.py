@@ -118,9 +118,7 @@ def _group_of(labels: Labels, options: IngestionOptions) -> Callable[[str], str]
 
 
 def _labelled(named: Splits, labels: Labels, tally: Tally) -> Splits:
-    """Keep the videos that have labels; count those on either side that do not match."""
-    in_splits = {video for videos in named.values() for video in videos}
-    tally.add("labelled videos in no fold", len(set(labels.videos) - in_splits))
+    """Keep the videos that have labels; count the others."""
     kept: Splits = {}
     for split, videos in named.items():
         kept[split] = [video for video in videos if video in labels.videos]

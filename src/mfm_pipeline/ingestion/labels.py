@@ -28,14 +28,14 @@ class VideoLabels(NamedTuple):
         Seconds; NaN where the segment is the whole video.
     targets : Targets
         Of S segments.
-    left_out : int
-        Segments whose label is none of those that are wanted.
+    left_out : ndarray of str
+        Ids of the segments whose label is none of those that are wanted.
     """
 
     ids: NDArray[np.str_]
     segments: Intervals
     targets: Targets
-    left_out: int
+    left_out: NDArray[np.str_]
 
 
 class Labels(Protocol):
@@ -57,6 +57,9 @@ class Labels(Protocol):
     @property
     def videos(self) -> Collection[str]:
         """Ids of the labelled videos."""
+
+    def ids_of(self, video: str) -> NDArray[np.str_]:
+        """Return the ids of a video's segments."""
 
     def read(self, video: str) -> VideoLabels:
         """Return the segments of one video.
@@ -87,22 +90,23 @@ class SequenceLabels:
     def read(self, video: str) -> VideoLabels:
         """Return the segments of one video."""
         where = f"{self.path}: video {video!r}"
-        ids = self._ids(video)
-        if len(set(ids)) != len(ids):
+        ids = self.ids_of(video)
+        if len(set(ids.tolist())) != len(ids):
             raise DataError(f"{where}: found segment ids twice; expected once")
         track = self._reader.read_video(video)
         return _choose(
-            np.array(ids), track.intervals, track.features.astype(np.float64), self._options,
+            ids, track.intervals, track.features.astype(np.float64), self._options,
             self._options.columns, where,
         )  # fmt: skip
 
-    def _ids(self, video: str) -> list[str]:
+    def ids_of(self, video: str) -> NDArray[np.str_]:
+        """Return the ids of a video's segments: its own key, or a number a row."""
         ids: list[str] = []
         for key in self._reader.videos[video]:
             rows = self._reader.lengths[key]
             own_id = key != video and rows == 1
             ids += [key] if own_id else [f"{key}[{row}]" for row in range(rows)]
-        return ids
+        return np.array(ids)
 
 
 class TableLabels:
@@ -123,6 +127,10 @@ class TableLabels:
     def videos(self) -> Collection[str]:
         """Ids of the labelled videos."""
         return self._rows.keys()
+
+    def ids_of(self, video: str) -> NDArray[np.str_]:
+        """Return the ids of a video's segments."""
+        return self._table.ids[self._rows[video]]
 
     def read(self, video: str) -> VideoLabels:
         """Return the segments of one video."""
@@ -172,4 +180,4 @@ def _choose(
     targets = make_targets(
         labels[kept], task=options.task, names=options.names, columns=columns, source=where
     )
-    return VideoLabels(ids[kept], segments[kept], targets, int((~kept).sum()))
+    return VideoLabels(ids[kept], segments[kept], targets, ids[~kept])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -138,14 +138,21 @@ class Planner:
             )
         return filled
 
+    def pass_over(self, videos: Iterable[str]) -> None:
+        """Note the segments of labelled videos that are in no split."""
+        for video in videos:
+            self.tally.add("labelled videos in no fold", 1)
+            self._record_dropped(video, "", self.labels.ids_of(video), "its video is in no split")
+
     def _plan_video(self, video: str, split: str) -> VideoPlan | None:
         found = self.labels.read(video)
-        if found.left_out:
-            self.tally.add("segments with another label", found.left_out, split=split)
+        if len(found.left_out):
+            self.tally.add("segments with another label", len(found.left_out), split=split)
+            self._record_dropped(video, split, found.left_out, "its label is of no class")
         if video not in self.timelines.anchor:
             self.tally.add("labelled videos without words", 1, split=split)
             self.tally.add("segments without words", len(found.ids), split=split)
-            self._record(video, split, found.ids, np.zeros(len(found.ids), dtype=np.intp))
+            self._record_dropped(video, split, found.ids, "its video has no words")
             return None
         spoken = self.timelines.anchor[video]
         segments = _whole_videos(found.segments, spoken.intervals)
@@ -240,6 +247,10 @@ class Planner:
         members = assign_words(intervals, words[order], self.options.min_overlap)
         return join_tokens(tokens[order][members.words], members.segments, len(intervals))
 
+    def _record_dropped(self, video: str, split: str, ids: NDArray[np.str_], reason: str) -> None:
+        for name in ids.tolist():
+            self.samples.append(_row(name, video, split, 0, 0, "dropped", reason))
+
     def _record(
         self, video: str, split: str, ids: NDArray[np.str_], sizes: NDArray[np.integer[Any]]
     ) -> None:
@@ -251,10 +262,16 @@ class Planner:
                 fate, reason = "dropped", "no words in the segment"
             elif size > limit:
                 fate, reason = "shortened", f"the last {limit} of {size} steps are kept"
-            self.samples.append(
-                {"id": name, "video": video, "split": split, "steps": min(size, limit),
-                 "steps_found": size, "fate": fate, "reason": reason}
-            )  # fmt: skip
+            self.samples.append(_row(name, video, split, min(size, limit), size, fate, reason))
+
+
+def _row(
+    name: str, video: str, split: str, steps: int, found: int, fate: str, reason: str
+) -> dict[str, Any]:
+    return {
+        "id": name, "video": video, "split": split, "steps": steps, "steps_found": found,
+        "fate": fate, "reason": reason,
+    }  # fmt: skip
 
 
 def join_targets(plans: list[VideoPlan]) -> Targets:

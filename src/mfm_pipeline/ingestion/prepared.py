@@ -209,18 +209,21 @@ def _tell_samples(
     source: PreparedSource,
     labels: Mapping[str, tuple[Targets, NDArray[np.bool_]]],
 ) -> pd.DataFrame:
-    """Write a row a sample, as the raw form does."""
+    """Write a row a sample, the dropped ones too, as the raw form does."""
     tables = []
     for name, split in corpus.splits.items():
+        kept = labels[name][1]
         used: NDArray[Any] | None = split.step_mask
-        table = pd.DataFrame({"id": split.ids})
         groups = source.groups(name)
-        table["video"] = split.ids if groups is None else groups[labels[name][1]]
+        table = pd.DataFrame({"id": _ids(source, name, len(kept))})
+        table["video"] = table["id"] if groups is None else groups
         table["split"] = name
-        table["steps"] = 0 if used is None else used.sum(axis=1)
+        table["steps"] = 0
+        table.loc[kept, "steps"] = 0 if used is None else used.sum(axis=1)
         table["steps_found"] = table["steps"]
-        table["fate"], table["reason"] = "kept", ""
+        table["fate"] = np.where(kept, "kept", "dropped")
+        table["reason"] = np.where(kept, "", "its label is of no class")
         for modality, found in split.modalities.items():
-            table[modality] = found.present
+            table.loc[kept, modality] = found.present
         tables.append(table)
     return pd.concat(tables, ignore_index=True)

@@ -87,6 +87,7 @@ def ingest_raw(
         timelines = _read_timelines(videos, sources, parts, options)
         planner = Planner(sources.labels, timelines, options, tally)
         plans = {split: planner.plan_split(split, found) for split, found in named.items()}
+        planner.pass_over(sorted(set(sources.labels.videos) - set(videos)))
         targets = {split: join_targets(found) for split, found in plans.items()}
         check_varied(targets["train"], f"{sources.labels.path}, split 'train'")
         aligner = Aligner(plans, parts, options, tally)
