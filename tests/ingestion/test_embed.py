@@ -69,6 +69,16 @@ def test_each_word_has_its_vector_and_an_unknown_one_is_a_step_without(tmp_path:
     assert types["count"].tolist() == [1, 1, 1] and types["of"].tolist() == [5, 5, 5]
 
 
+def test_words_said_at_once_keep_their_own_vectors(tmp_path: Path) -> None:
+    folder = _write(tmp_path)
+    entries = make_entries()
+    both = np.array([[0.0, 1.0], [0.2, 1.2]])
+    tokens = np.array(["the", "film"])
+    write_corpus(folder, {"words": {video: Track(both, tokens) for video in entries["words"]}})
+    corpus, _, _ = _ingest(folder)
+    assert corpus.train.modalities["language"].values[0, -2:].tolist() == [[1, 0], [3, 3]]
+
+
 def test_unknown_words_take_the_mean_of_train(tmp_path: Path) -> None:
     corpus, _, _ = _ingest(_write(tmp_path), unknown_words="mean")
     spoken = [w for i, w in enumerate([WORDS[i % 5] for i in range(12)]) if i != 2]

@@ -67,6 +67,25 @@ def test_a_longer_silence_makes_fewer_sentences(tmp_path: Path) -> None:
     assert corpus.train.words[0].tolist() == ["", "", "so good.", "yes it is"]
 
 
+def test_a_segment_takes_its_own_part_of_a_sentence(tmp_path: Path) -> None:
+    folder = _write(tmp_path)
+    rows = ["video,start,end,sentiment"]
+    for index, video in enumerate(VIDEOS):  # The first sentence is cut at 1 s, the last at 4.4.
+        rows += [f"{video},0,1,{index}", f"{video},1,4.4,{index}", f"{video},4.4,5,{index}"]
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    corpus, samples, _ = ingest_all(folder, granularity="sentence")
+    assert samples["steps"].tolist() == [1, 3, 1] * len(VIDEOS)
+    words = corpus.train.words
+    assert words is not None
+    assert [row[row != ""].tolist() for row in words[:3]] == [
+        ["so"],
+        ["good.", "yes", "it"],
+        ["is"],
+    ]
+    language = corpus.train.modalities["language"].values[:3, :, 0]
+    np.testing.assert_allclose(language, [[0, 0, 0, 0], [0, 1, 2, 3], [0, 0, 0, 4]])
+
+
 def test_sentences_of_a_file_come_first(tmp_path: Path) -> None:
     folder = _write(tmp_path)
     (folder / "sentences").mkdir()
@@ -103,6 +122,47 @@ def test_windows_need_no_words(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_windows_need_no_video_in_every_modality(whole: bool, tmp_path: Path) -> None:
+    folder = _write(tmp_path, words=False, whole=whole)
+    tracks = {video: _frames(1.0) for video in VIDEOS[1:]}
+    RawFolderDataset(path=str(folder)).save({"X_COVAREP.csd": ComputationalSequence("c", tracks)})
+    corpus, samples, _ = ingest_all(folder, granularity="window", window=2.5)
+    assert (samples["fate"] == "kept").all() and len(samples) == len(VIDEOS)
+    assert corpus.train.modalities["acoustic"].present.tolist() == [False, True, True]
+    np.testing.assert_allclose(
+        corpus.train.modalities["visual"].values[0, 2:, 0], [-2 * 12, -2 * 37], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("rate", [1.0, 20.0])
+def test_a_wrong_rate_is_seen_by_the_labels_too(
+    rate: float, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = _write(tmp_path, words=False)
+    (folder / "X_COVAREP.csd").unlink()
+    (folder / "acoustic").mkdir()
+    for video in VIDEOS:
+        np.save(folder / "acoustic" / f"{video}.npy", np.ones((50, 1)))
+    where = {
+        "language": None,
+        "acoustic": {"files": [{"glob": "acoustic/*", "rate": rate}]},
+        "visual": {"csd": "*Facet*.csd"},
+    }
+    ingest_all(folder, modalities=where, granularity="window")
+    warned = [line for line in caplog.messages if "frame rate right" in line]
+    assert len(warned) == 1 and "acoustic" in warned[0]
+    assert f"frames last {10 / rate:.2f} times as long" in warned[0]
+
+
+def test_no_modality_at_all_is_one_clear_error(tmp_path: Path) -> None:
+    folder = _write(tmp_path, words=False)
+    for path in folder.glob("*.csd"):
+        path.unlink()
+    with pytest.raises(DataError, match="found 0 modality with training samples"):
+        ingest(folder, granularity="window")
+
+
 def test_a_label_without_times_is_of_the_whole_video(tmp_path: Path) -> None:
     timed = ingest(_write(tmp_path / "a"), granularity="window", window=2.5)
     whole = ingest(_write(tmp_path / "b", whole=True), granularity="window", window=2.5)
@@ -136,12 +196,12 @@ def test_a_wrong_rate_is_warned_about(tmp_path: Path, caplog: pytest.LogCaptureF
         "acoustic": {"files": [{"glob": "acoustic/*", "rate": 10}]},
     }
     _, _, counts = ingest_all(folder, modalities=where)
-    assert "is their rate right" not in caplog.text
+    assert "frame rate right" not in caplog.text
     for rate, lasts, without, late in ((40, 0.25, 3, 0), (2, 5.0, 0, 40)):
         caplog.clear()
         where["acoustic"]["files"][0]["rate"] = rate
         _, _, counts = ingest_all(folder, modalities=where)
-        assert f"frames last {lasts:.2f} times as long as words" in caplog.text
+        assert f"frames last {lasts:.2f} times as long as they" in caplog.text
         by_name = counts[counts["modality"] == "acoustic"].groupby("quantity")["count"].sum()
         per_video = by_name / len(VIDEOS)
         assert per_video["words without acoustic frames"] == without  # Of the last four.

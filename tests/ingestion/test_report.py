@@ -76,7 +76,7 @@ def samples_of(corpus: Corpus) -> pd.DataFrame:
         assert split.step_mask is not None
         steps = split.step_mask.sum(axis=1)
         tables.append(
-            pd.DataFrame({"id": split.ids, "video": split.ids, "split": name, "steps": steps,
+            pd.DataFrame({"id": split.ids, "video": "", "split": name, "steps": steps,
                           "steps_found": steps, "fate": "kept", "reason": ""})
         )  # fmt: skip
     return pd.concat(tables, ignore_index=True)

@@ -109,7 +109,7 @@ def fill_steps(slots: Positions, values: NDArray[Any]) -> NDArray[Any]:
     return filled
 
 
-def fit_steps(values: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
+def fit_steps(values: NDArray[Any], steps: int) -> NDArray[Any]:
     """Bring sequences (n, T, D) to `steps`: the last are kept, or zeros put before them."""
     length = values.shape[1]
     if length >= steps:

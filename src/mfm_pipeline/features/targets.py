@@ -46,10 +46,12 @@ def make_targets(
             f"expected column {beyond[0]}, which ingestion.targets.columns names"
         )
     chosen = labels if columns is None else labels[:, list(columns)]
-    if len(bad := np.flatnonzero(~np.isfinite(chosen).all(axis=1))):
+    with np.errstate(over="ignore"):
+        held = chosen.astype(np.float32)
+    if len(bad := np.flatnonzero(~np.isfinite(held).all(axis=1))):
         raise DataError(
             f"{source}: found {len(bad)} label(s) missing or not finite, the first in row "
-            f"{bad[0]}: {chosen[bad[0]].tolist()}; expected finite numbers"
+            f"{bad[0]}: {chosen[bad[0]].tolist()}; expected numbers that float32 holds"
         )
     if task == "multiclass":
         return Targets(_class_index(chosen, len(names), source), names, task)
@@ -60,7 +62,7 @@ def make_targets(
         )
     if task == "multilabel" and not np.isin(chosen, (0, 1)).all():
         raise DataError(f"{source}: found labels other than 0 and 1; expected yes/no labels")
-    return Targets(chosen.astype(np.float32), names, task)
+    return Targets(held, names, task)
 
 
 def with_known_values(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from mfm_pipeline.data import Modality
 from mfm_pipeline.datasets.stream import Stream
-from mfm_pipeline.datasets.track import Track
 from mfm_pipeline.features.segment import fill_steps
 from mfm_pipeline.features.steps import average_words
 from mfm_pipeline.ingestion.options import IngestionOptions
@@ -63,7 +62,7 @@ class Aligner:
             if plan.video in stream.videos
         }
         results = self.parts.results(stream, works, f"Aligning {name}")
-        modality = self._fill(name, stream.width, results)
+        modality = self.place(name, stream.width, results)
         self._warn_of_rate(name)
         logger.info(
             "%s: aligned %s of %d videos in %.1f s",
@@ -71,22 +70,8 @@ class Aligner:
         )  # fmt: skip
         return modality
 
-    def align_tracks(self, name: str, width: int, tracks: Mapping[str, Track]) -> BySplit:
-        """Align tracks that are in memory already."""
-
-        def results() -> Iterator[tuple[str, Arrays]]:
-            for found in self.plans.values():
-                for plan in found:
-                    if plan.video in tracks:
-                        work = AlignFrames(
-                            plan.steps.words, plan.end, self.options.min_overlap,
-                            self.options.bad_frames,
-                        )  # fmt: skip
-                        yield plan.video, work(tracks[plan.video])
-
-        return self._fill(name, width, results())
-
-    def _fill(self, name: str, width: int, results: Iterator[tuple[str, Arrays]]) -> BySplit:
+    def place(self, name: str, width: int, results: Iterable[tuple[str, Arrays]]) -> BySplit:
+        """Put what `AlignFrames` gives of each video at the steps of its samples."""
         filled = {
             split: _nothing(found, width, self.options) for split, found in self.plans.items()
         }
@@ -120,11 +105,12 @@ class Aligner:
     def _warn_of_rate(self, name: str) -> None:
         """Say so if frames and words do not cover the same time."""
         without, late = self.tally.share(WITHOUT, name), self.tally.share(LATE, name)
+        unit = "windows" if self.options.granularity == "window" else "words"
         if without > MOST_WITHOUT or late > MOST_LATE:
             logger.warning(
-                "%s: %s: %.0f %% of words have no frames, %.0f %% of frames lie after the last "
-                "word, and frames last %.2f times as long as words: is their rate right?",
-                self.options.corpus, name, 100 * without, 100 * late,
+                "%s: %s: %.0f %% of %s have no frames, %.0f %% of frames lie after the last of "
+                "them, and frames last %.2f times as long as they: is the frame rate right?",
+                self.options.corpus, name, 100 * without, unit, 100 * late,
                 self.tally.share(SECONDS, name),
             )  # fmt: skip
 

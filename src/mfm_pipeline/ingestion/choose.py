@@ -48,10 +48,10 @@ def tell_form(raw: RawFolder, options: IngestionOptions, form: Form) -> None:
 
 def find_form(raw: RawFolder, options: IngestionOptions) -> dict[Form, bool]:
     """Say which forms a folder holds labels of."""
-    bundle = find_file(raw, options.bundle, "bundle")
+    bundled = any(raw.matching(pattern) for pattern in each(options.bundle))
     return {
         "raw": _has_labels(raw, options),
-        "prepared": _has_arrays(raw, options) or bundle is not None,
+        "prepared": _has_arrays(raw, options) or bundled,
     }
 
 

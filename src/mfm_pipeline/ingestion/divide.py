@@ -42,11 +42,12 @@ def divide(labels: Labels, raw: RawFolder, options: IngestionOptions, tally: Tal
         )
     by, named = found
     logger.info("%s: splits are %s", options.corpus, _TOLD[by])
+    labelled = _labelled(named, labels, tally)
     group = _group_of(labels, options)
     check_straddling(
-        {split: np.array([group(v) for v in videos]) for split, videos in named.items()}
+        {split: np.array([group(v) for v in videos]) for split, videos in labelled.items()}
     )
-    return _labelled(named, labels, tally)
+    return labelled
 
 
 _TOLD: dict[SplitSource, str] = {
@@ -78,7 +79,8 @@ def _draw(labels: Labels, options: IngestionOptions) -> Splits:
     videos = sorted(labels.videos)
     found = [labels.read(video).targets for video in videos]
     groups = np.repeat([group(video) for video in videos], [len(t.values) for t in found])
-    values = np.concatenate([targets.values.reshape(len(targets.values), -1) for targets in found])
+    columns = 1 if options.targets.task == "multiclass" else len(options.targets.names)
+    values = np.concatenate([targets.values.reshape(-1, columns) for targets in found])
     chosen = options.splits
     drawn = draw_splits(
         groups, values.astype(np.float64), task=options.targets.task,

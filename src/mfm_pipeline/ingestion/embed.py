@@ -19,8 +19,9 @@ from mfm_pipeline.features.words import fill_unknown, look_up, wanted_tokens
 from mfm_pipeline.ingestion.alignment import Aligner, BySplit
 from mfm_pipeline.ingestion.choose import find_file
 from mfm_pipeline.ingestion.options import IngestionOptions
-from mfm_pipeline.ingestion.plan import Spoken
+from mfm_pipeline.ingestion.plan import Spoken, VideoPlan
 from mfm_pipeline.ingestion.sources import is_there
+from mfm_pipeline.ingestion.work import AlignFrames, Arrays
 
 logger = logging.getLogger(__name__)
 
@@ -84,17 +85,41 @@ def embed_videos(
     if name is None or vectors.empty or not spoken:
         return {}
     lookup = _LookUp.fit(_words_of(aligner, spoken, "train", options), vectors, options)
-    tracks: dict[str, Track] = {}
     for split, plans in aligner.plans.items():
-        seen: list[NDArray[np.str_]] = []
-        for plan in plans:
-            if plan.video in spoken:
-                intervals, tokens = _without_pauses(spoken[plan.video], options)
-                values, observed = lookup(tokens)
-                tracks[plan.video] = Track(intervals[observed], values[observed])
-                seen.append(tokens)
+        seen = (
+            _without_pauses(spoken[plan.video], options)[1]
+            for plan in plans
+            if plan.video in spoken
+        )
         _tell_unknown(aligner, name, split, _join(seen), lookup)
-    return {name: aligner.align_tracks(name, vectors.shape[1], tracks)}
+    results = (
+        (plan.video, _embed_video(plan, spoken[plan.video], lookup, options))
+        for plans in aligner.plans.values()
+        for plan in plans
+        if plan.video in spoken
+    )
+    return {name: aligner.place(name, vectors.shape[1], results)}
+
+
+def _embed_video(
+    plan: VideoPlan, spoken: Spoken, lookup: _LookUp, options: IngestionOptions
+) -> Arrays:
+    """Look up the words that steps are made of; for windows, average the words in them."""
+    if plan.steps.tokens is None:
+        intervals, tokens = _without_pauses(spoken, options)
+        values, observed = lookup(tokens)
+        track = Track(intervals[observed], values[observed])
+        return AlignFrames(plan.steps.words, plan.end, options.min_overlap, "skip")(track)
+    values, observed = lookup(plan.steps.tokens)
+    values[~observed] = 0.0
+    return {
+        "means": values,
+        "observed": observed,
+        "frames": np.array(len(values)),
+        "bad": np.array(0),
+        "late": np.array(0),
+        "end": np.array(plan.end),
+    }
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,11 +48,14 @@ class Labels(Protocol):
         Split of each video, where the labels say it.
     speakers : mapping of str to str, or None
         Speaker of each video, where the labels say it.
+    timed : bool
+        Whether every segment has its times.
     """
 
     path: Path
     splits: Mapping[str, str] | None
     speakers: Mapping[str, str] | None
+    timed: bool
 
     @property
     def videos(self) -> Collection[str]:
@@ -76,6 +79,7 @@ class SequenceLabels:
 
     splits: Mapping[str, str] | None = None
     speakers: Mapping[str, str] | None = None
+    timed = True
 
     def __init__(self, reader: SequenceReader, options: TargetOptions) -> None:
         self.path = reader.path
@@ -117,6 +121,7 @@ class TableLabels:
         self._table = table
         self._options = options
         self._labels = _table_labels(table, options)
+        self.timed = bool(np.isfinite(table.intervals).all())
         order = np.argsort(table.videos, kind="stable")
         names, begins = np.unique(table.videos[order], return_index=True)
         self._rows = dict(zip(names.tolist(), np.split(order, begins[1:]), strict=True))

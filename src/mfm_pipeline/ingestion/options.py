@@ -52,13 +52,7 @@ class FilesOptions(Options):
     @field_validator("video")
     @classmethod
     def _check_video(cls, value: str) -> str:
-        try:
-            groups = re.compile(value).groups
-        except re.error as error:
-            raise ValueError(f"it is no regular expression ({error})") from None
-        if groups != 1:
-            raise ValueError(f"it has {groups} groups; expected one, which is the video")
-        return value
+        return _with_one_group(value)
 
 
 class StreamOptions(Options):
@@ -129,6 +123,18 @@ class SplitOptions(Options):
     valid: float = Field(0.1, gt=0, description="Drawn: share of groups, or from 1 on a count.")
     test: float = Field(0.2, gt=0, description="Drawn: share of groups, or from 1 on a count.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Of the draw.")
+
+    @field_validator("pattern")
+    @classmethod
+    def _check_pattern(cls, value: str | None) -> str | None:
+        return value if value is None else _with_one_group(value)
+
+    @field_validator("valid", "test")
+    @classmethod
+    def _check_size(cls, value: float) -> float:
+        if value > 1 and value != int(value):
+            raise ValueError("expected a share below 1, or a whole number of groups")
+        return value
 
 
 class TargetOptions(Options):
@@ -278,6 +284,16 @@ class ScalingOptions(Options):
     clip: float = Field(
         10.0, gt=0, le=1e6, description="Where scaled values are clipped, on both sides."
     )
+
+
+def _with_one_group(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"it is no regular expression ({error})") from None
+    if groups != 1:
+        raise ValueError(f"it has {groups} groups; expected one")
+    return pattern
 
 
 def _repeated(values: tuple[object, ...]) -> str | None:

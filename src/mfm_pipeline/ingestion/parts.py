@@ -87,9 +87,10 @@ class Parts:
 
     def _do(self, stream: Stream, works: Mapping[str, Work], label: str) -> dict[str, str]:
         """Do `works`; return the names of their parts."""
-        chunks = _chunks(stream, list(works))
+        chunks = list(_chunks(stream, list(works)))
         size = sum(stream.size_of(video) for video in works)
         workers = self._workers or (cpu_count() if size > _WORTH_PROCESSES else 1)
+        workers = min(workers, len(chunks))
         tasks = (
             delayed(do_chunk)(
                 stream.source(chunk), {video: works[video] for video in chunk}, self._folder
@@ -162,7 +163,11 @@ def _read_index(path: Path) -> dict[str, Any]:
         index = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return index if isinstance(index, dict) else {}
+    if not isinstance(index, dict):
+        return {}
+    return {
+        k: v for k, v in index.items() if isinstance(v, dict) and {"stamps", "digest"} <= v.keys()
+    }
 
 
 def _read_part(path: Path) -> Arrays:

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from mfm_pipeline.data import BoolArray, Targets
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.features.overlap import Intervals, Positions
-from mfm_pipeline.features.segment import assign_words, fill_steps, find_dropped, last_steps
+from mfm_pipeline.features.segment import (
+    Members,
+    assign_words,
+    fill_steps,
+    find_dropped,
+    last_steps,
+)
 from mfm_pipeline.features.steps import cut_windows, hull, join_tokens, split_sentences
 from mfm_pipeline.ingestion.labels import Labels
 from mfm_pipeline.ingestion.options import IngestionOptions
@@ -64,6 +70,8 @@ class Steps(NamedTuple):
         The step that each of them is part of.
     texts : ndarray of str, shape (P,), or None
         What is said at each step.
+    tokens : ndarray of str, shape (M,), or None
+        The words of those intervals, where steps are made of words.
     slots : ndarray of int, shape (S, steps)
         The step at each place of a sample, -1 for none.
     sizes : ndarray of int, shape (S,)
@@ -73,6 +81,7 @@ class Steps(NamedTuple):
     words: Intervals
     step: Positions
     texts: NDArray[np.str_] | None
+    tokens: NDArray[np.str_] | None
     slots: Positions
     sizes: Positions
 
@@ -89,7 +98,7 @@ class VideoPlan:
         Of S samples.
     steps : Steps
     end : float
-        Seconds at which the last word of the video ends.
+        Seconds at which the last word of the video ends; without words, its last segment.
     """
 
     video: str
@@ -149,12 +158,14 @@ class Planner:
         if len(found.left_out):
             self.tally.add("segments with another label", len(found.left_out), split=split)
             self._record_dropped(video, split, found.left_out, "its label is of no class")
-        if video not in self.timelines.anchor:
+        spoken = self.timelines.anchor.get(video)
+        if spoken is None and self.options.granularity == "window":
+            spoken = Spoken(np.zeros((0, 2)), None)  # Times of labels are enough.
+        if spoken is None:
             self.tally.add("labelled videos without words", 1, split=split)
             self.tally.add("segments without words", len(found.ids), split=split)
             self._record_dropped(video, split, found.ids, "its video has no words")
             return None
-        spoken = self.timelines.anchor[video]
         segments = _whole_videos(found.segments, spoken.intervals)
         steps = self._make_steps(video, split, spoken, segments)
         kept = steps.sizes > 0
@@ -172,32 +183,41 @@ class Planner:
             ids=found.ids[kept],
             targets=found.targets.select(kept),
             steps=_in_use(steps, kept),
-            end=float(spoken.intervals[:, 1].max(initial=0.0)),
+            end=self._end(video, found.segments, spoken),
         )
+
+    def _end(self, video: str, segments: Intervals, spoken: Spoken) -> float:
+        if video in self.timelines.words:
+            return float(self.timelines.words[video].intervals[:, 1].max(initial=0.0))
+        timed = np.isfinite(segments).all() and len(segments)
+        return float((segments if timed else spoken.intervals)[:, 1].max(initial=0.0))
 
     def _make_steps(self, video: str, split: str, spoken: Spoken, segments: Intervals) -> Steps:
         if self.options.granularity == "window":
             windows, slots, counts = cut_windows(segments, self.options.window, self.options.steps)
             texts = self._texts_at(video, windows)
-            return Steps(windows, np.arange(len(windows)), texts, slots, counts)
+            return Steps(windows, np.arange(len(windows)), texts, None, slots, counts)
         words, tokens = self._clean_words(spoken, split)
-        step, count = self._step_of_words(video, split, words, tokens)
-        words = words[step >= 0]
-        tokens = None if tokens is None else tokens[step >= 0]
-        step = step[step >= 0]
-        intervals = hull(words, step, count)
-        members = assign_words(segments, intervals, self.options.min_overlap)
+        sentence = self._sentence_of_words(video, split, words, tokens)
+        members = assign_words(segments, words, self.options.min_overlap)
         self.tally.add(
             "words outside every segment",
-            int((~np.isin(step, members.words)).sum()), of=len(step), split=split,
+            len(words) - len(np.unique(members.words)), of=len(words), split=split,
         )  # fmt: skip
+        members = Members(*(found[sentence[members.words] >= 0] for found in members))
+        # A step is what a segment holds of a sentence, in the order of time.
+        pairs = np.stack([members.segments, sentence[members.words]], axis=1)
+        steps, step = np.unique(pairs, axis=0, return_inverse=True)
+        in_segments = Members(steps[:, 0], np.arange(len(steps)))
+        words = words[members.words]
         if tokens is None:
-            texts = self._texts_at(video, intervals)
+            texts = self._texts_at(video, hull(words, step, len(steps)))
         else:
-            texts = join_tokens(tokens, step, count)
-        slots = last_steps(members, len(segments), self.options.steps)
-        sizes = np.bincount(members.segments, minlength=len(segments))
-        return Steps(words, step, texts, slots, sizes)
+            tokens = tokens[members.words]
+            texts = join_tokens(tokens, step, len(steps))
+        slots = last_steps(in_segments, len(segments), self.options.steps)
+        sizes = np.bincount(in_segments.segments, minlength=len(segments))
+        return Steps(words, step, texts, tokens, slots, sizes)
 
     def _clean_words(self, spoken: Spoken, split: str) -> tuple[Intervals, NDArray[np.str_] | None]:
         """Drop pauses and what is too short; sort by time."""
@@ -214,25 +234,26 @@ class Planner:
         tokens = None if spoken.tokens is None else spoken.tokens[kept]
         return spoken.intervals[kept], tokens
 
-    def _step_of_words(
+    def _sentence_of_words(
         self, video: str, split: str, words: Intervals, tokens: NDArray[np.str_] | None
-    ) -> tuple[Positions, int]:
-        """Return the step of each word, -1 for none, and how many steps there are."""
+    ) -> Positions:
+        """Return the sentence of each word in the order of time, -1 for none.
+
+        Where steps are words, each is a sentence of its own.
+        """
         if self.options.granularity == "word":
-            return np.arange(len(words)), len(words)
+            return np.arange(len(words))
         if self.timelines.sentences is None:
-            step = split_sentences(words, tokens, self.options.sentence_pause)
-            return step, int(step.max(initial=-1)) + 1
-        step = np.full(len(words), -1, dtype=np.intp)
+            return split_sentences(words, tokens, self.options.sentence_pause)
+        sentence = np.full(len(words), -1, dtype=np.intp)
         if video in self.timelines.sentences:
             sentences = self.timelines.sentences[video].intervals
+            sentences = sentences[np.argsort(sentences[:, 0], kind="stable")]
             members = assign_words(sentences, words, self.options.min_overlap)
-            step[members.words[::-1]] = members.segments[::-1]
-        outside = int((step < 0).sum())
+            sentence[members.words[::-1]] = members.segments[::-1]
+        outside = int((sentence < 0).sum())
         self.tally.add("words outside every sentence", outside, of=len(words), split=split)
-        used, number = np.unique(step[step >= 0], return_inverse=True)
-        step[step >= 0] = number
-        return step, len(used)
+        return sentence
 
     def _texts_at(self, video: str, intervals: Intervals) -> NDArray[np.str_] | None:
         """Return what is said in each interval, where words are known."""
@@ -259,7 +280,7 @@ class Planner:
         for name, size in zip(ids.tolist(), sizes.tolist(), strict=True):
             fate, reason = "kept", ""
             if size == 0:
-                fate, reason = "dropped", "no words in the segment"
+                fate, reason = "dropped", f"no {self.options.granularity}s in the segment"
             elif size > limit:
                 fate, reason = "shortened", f"the last {limit} of {size} steps are kept"
             self.samples.append(_row(name, video, split, min(size, limit), size, fate, reason))
@@ -295,10 +316,10 @@ def some(names: list[str]) -> str:
 def _whole_videos(segments: Intervals, intervals: Intervals) -> Intervals:
     """Put first start and last end of a video where a segment has no times."""
     whole = np.isnan(segments).any(axis=1)
-    if not whole.any() or not len(intervals):
-        return segments
     filled = segments.copy()
-    filled[whole] = intervals[:, 0].min(), intervals[:, 1].max()
+    filled[whole] = 0.0  # Nothing, where nothing is known of the video.
+    if len(intervals):
+        filled[whole] = intervals[:, 0].min(), intervals[:, 1].max()
     return filled
 
 
@@ -316,6 +337,7 @@ def _in_use(steps: Steps, kept: BoolArray) -> Steps:
         words=steps.words[step >= 0],
         step=step[step >= 0],
         texts=None if steps.texts is None else steps.texts[used],
+        tokens=None if steps.tokens is None else steps.tokens[step >= 0],
         slots=inverse.reshape(steps.slots[kept].shape) - padding,
         sizes=steps.sizes[kept],
     )

@@ -60,8 +60,10 @@ def ingest_prepared(
     _check_groups(source)
     found = _find_modalities(source, options, {s: len(k) for s, (_, k) in labels.items()})
     modalities: dict[str, dict[str, Modality]] = {name: {} for name in found}
+    steps_found: dict[str, NDArray[np.intp]] = {}
     for split, (_, kept) in labels.items():
         values = _read_values(found, split, len(kept), isinstance(source, BundleFile), options)
+        steps_found[split] = _count_steps(values)
         for name, array in values.items():
             modalities[name][split] = _make_modality(array[kept], name, split, options, tally)
     reasons = {name: "no training array" for name in options.wanted if name not in modalities}
@@ -75,7 +77,7 @@ def ingest_prepared(
         for split, (targets, kept) in labels.items()
     }
     corpus = assemble_corpus(options, splits, left_out, tally.summary(), {})
-    return corpus, _tell_samples(corpus, source, labels), tally.table()
+    return corpus, _tell_samples(corpus, source, labels, steps_found), tally.table()
 
 
 def _read_labels(
@@ -170,6 +172,14 @@ def _read_values(
     return {name: values[name] for name in found}
 
 
+def _count_steps(values: Values) -> NDArray[np.intp]:
+    """Count the steps of each sample, from the first that any modality has to the last."""
+    length = max(array.shape[1] for array in values.values())
+    used = [fit_steps((array != 0).any(axis=2)[..., None], length) for array in values.values()]
+    any_used = np.logical_or.reduce(used)[..., 0]
+    return np.where(any_used.any(axis=1), length - any_used.argmax(axis=1), 0)
+
+
 def _as_float32(found: Found) -> NDArray[np.float32]:
     with np.errstate(over="ignore", invalid="ignore"):
         return found.read().astype(np.float32)
@@ -208,6 +218,7 @@ def _tell_samples(
     corpus: Corpus,
     source: PreparedSource,
     labels: Mapping[str, tuple[Targets, NDArray[np.bool_]]],
+    steps_found: Mapping[str, NDArray[np.intp]],
 ) -> pd.DataFrame:
     """Write a row a sample, the dropped ones too, as the raw form does."""
     tables = []
@@ -216,13 +227,19 @@ def _tell_samples(
         used: NDArray[Any] | None = split.step_mask
         groups = source.groups(name)
         table = pd.DataFrame({"id": _ids(source, name, len(kept))})
-        table["video"] = table["id"] if groups is None else groups
+        table["video"] = "" if groups is None else groups
         table["split"] = name
         table["steps"] = 0
         table.loc[kept, "steps"] = 0 if used is None else used.sum(axis=1)
-        table["steps_found"] = table["steps"]
+        table["steps_found"] = steps_found[name]
         table["fate"] = np.where(kept, "kept", "dropped")
         table["reason"] = np.where(kept, "", "its label is of no class")
+        longer = kept & (table["steps_found"] > table["steps"]).to_numpy()
+        table.loc[longer, "fate"] = "shortened"
+        table.loc[longer, "reason"] = [
+            f"the last {steps} of {found} steps are kept"
+            for steps, found in table.loc[longer, ["steps", "steps_found"]].to_numpy()
+        ]
         for modality, found in split.modalities.items():
             table.loc[kept, modality] = found.present
         tables.append(table)

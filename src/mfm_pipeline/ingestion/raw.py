@@ -23,7 +23,7 @@ from mfm_pipeline.ingestion.alignment import (
 from mfm_pipeline.ingestion.assemble import assemble_corpus, leave_out
 from mfm_pipeline.ingestion.choose import describe_globs
 from mfm_pipeline.ingestion.divide import divide
-from mfm_pipeline.ingestion.embed import embed_videos
+from mfm_pipeline.ingestion.embed import UNKNOWN_TYPES, embed_videos
 from mfm_pipeline.ingestion.options import IngestionOptions
 from mfm_pipeline.ingestion.parts import Parts
 from mfm_pipeline.ingestion.plan import (
@@ -80,7 +80,7 @@ def ingest_raw(
     ParameterError
         If nothing says which video is in which split.
     """
-    tally = Tally(facts=(SECONDS,))
+    tally = Tally(facts=(SECONDS, UNKNOWN_TYPES))
     with open_sources(raw, options) as sources:
         named = divide(sources.labels, raw, options, tally)
         videos = [video for found in named.values() for video in found]
@@ -121,15 +121,30 @@ def read_words(
 def _read_timelines(
     videos: list[str], sources: Sources, parts: Parts, options: IngestionOptions
 ) -> Timelines:
-    anchor_name, anchor = _choose_anchor(sources, options)
     words = {} if sources.words is None else read_words(videos, sources.words, parts)
-    steps = words
-    if anchor is not sources.words:
-        steps = read_words(videos, anchor, parts, f"Reading times of {anchor_name}")
     sentences = None
     if sources.sentences is not None:
         sentences = read_words(videos, sources.sentences, parts, "Reading sentences")
+    if options.granularity == "window":
+        return Timelines(_read_extents(videos, sources, parts, words), words, sentences, "frames")
+    name, anchor = _choose_anchor(sources, options)
+    steps = words
+    if anchor is not sources.words:
+        steps = read_words(videos, anchor, parts, f"Reading times of {name}")
     return Timelines(steps, words, sentences, anchor.path.name)
+
+
+def _read_extents(
+    videos: list[str], sources: Sources, parts: Parts, words: Mapping[str, Spoken]
+) -> dict[str, Spoken]:
+    """Read when videos begin and end, unless labels have times: of the first stream with them."""
+    if sources.labels.timed:
+        return {}
+    extents = dict(words)
+    for name, stream in sources.modalities.items():
+        missing = [video for video in videos if video not in extents]
+        extents |= read_words(missing, stream, parts, f"Reading times of {name}")
+    return extents
 
 
 def _choose_anchor(sources: Sources, options: IngestionOptions) -> tuple[str, Stream]:
@@ -137,8 +152,6 @@ def _choose_anchor(sources: Sources, options: IngestionOptions) -> tuple[str, St
     for name in options.anchor:
         if (stream := there.get(name)) is not None:
             return name, stream
-    if options.granularity == "window":
-        return next((name, stream) for name, stream in there.items() if stream is not None)
     wanted = [describe_globs(options.words.csd), *(c.glob for c in options.words.files)]
     told = " nor ".join(f"'{name}'" for name in options.anchor if name != "words")
     raise DataError(

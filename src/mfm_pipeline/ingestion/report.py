@@ -237,8 +237,8 @@ def _summarise(column: NDArray[np.float64]) -> dict[str, float]:
 
 
 def names_videos(samples: pd.DataFrame) -> bool:
-    """Say whether the videos are known; prepared arrays without them have sample ids there."""
-    return bool((samples["video"] != samples["id"]).any())
+    """Say whether the videos are known; prepared arrays may not name them."""
+    return bool((samples["video"] != "").any())
 
 
 def by_split(samples: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -237,6 +237,6 @@ def _describe(modality: ModalitySelection) -> str:
     if kept == found:
         return f"all {found} features kept"
     rule = "" if modality.rule is None else f" by {modality.rule}"
-    left_out = f", {constant} left out as constant" if constant else ""
+    left_out = f" ({constant} constant ones left out)" if constant else ""
     names = ", ".join(modality.names[:_SHOWN]) + (", ..." if kept > _SHOWN else "")
-    return f"{kept} of {found} features kept{rule}{left_out}: {names}"
+    return f"{kept} of {found} features kept{rule}{left_out}; kept are {names}"
