@@ -2,7 +2,7 @@
 
 Everything after ingestion takes a `Corpus` and nothing else. Dimension letters
 used throughout the project: ``n`` samples, ``T`` steps, ``d`` features of a
-modality, ``k`` targets.
+modality, ``k`` targets, ``N`` images of ``C`` channels, ``H`` rows and ``W`` columns.
 """
 
 from __future__ import annotations
@@ -31,25 +31,31 @@ class Modality:
     ----------
     values : ndarray
         Sequences ``(n, T, d)`` float32, left-padded; or images
-        ``(n, C, H, W)`` uint8.
+        ``(N, C, H, W)`` uint8.
     present : ndarray of bool, shape (n,)
         Whether the sample has this modality at all.
     steps : ndarray of bool, shape (n, T), optional
         Steps that hold a frame; sequences only. No step of an absent sample
         may be set. Values at other steps are never read as data.
+    rows : ndarray of int64, shape (n,), optional
+        Which of the images each sample has; images only. Samples, and splits,
+        may share images, and none is copied. Without, N is n and each sample
+        has its own.
 
     Raises
     ------
     DataError
-        If shapes, dtypes or masks disagree, or an observed value is not finite.
+        If shapes, dtypes or masks disagree, an observed value is not finite, or a
+        row is not that of an image.
     """
 
     values: NDArray[Any]
     present: BoolArray
     steps: BoolArray | None = None
+    rows: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        n = len(self.values)
+        n = len(self.values) if self.rows is None else len(self.rows)
         if self.present.shape != (n,) or self.present.dtype != np.bool_:
             raise DataError(
                 f"presence is {self.present.dtype} of shape {self.present.shape}; "
@@ -60,7 +66,10 @@ class Modality:
                 raise DataError(
                     f"images are {self.values.dtype}; expected uint8 without a step mask"
                 )
+            _check_rows(self.rows, len(self.values))
             return
+        if self.rows is not None:
+            raise DataError("a sequence has rows; expected them of images only")
         if self.values.ndim != 3 or self.values.dtype != np.float32:
             raise DataError(
                 f"values are {self.values.dtype} of shape {self.values.shape}; "
@@ -90,10 +99,53 @@ class Modality:
         """Shape of what one step (``(d,)``) or one image (``(C, H, W)``) holds."""
         return self.values.shape[1:] if self.is_image else self.values.shape[2:]
 
+    def __len__(self) -> int:
+        return len(self.present)
+
     def select(self, index: Index) -> Modality:
-        """Return the samples at `index`."""
+        """Return the samples at `index`; of images with rows, the rows alone."""
+        present = self.present[index]
+        if self.rows is not None:
+            return Modality(self.values, present, rows=self.rows[index])
         steps = None if self.steps is None else self.steps[index]
-        return Modality(self.values[index], self.present[index], steps)
+        return Modality(self.values[index], present, steps)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """A set of images, each with its class: what image pairs are drawn from.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (N, C, H, W)
+    labels : ndarray of int64, shape (N,)
+        Index of the class of each image, from 0.
+
+    Raises
+    ------
+    DataError
+        If shapes or dtypes are others, or a label is negative.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != np.uint8 or self.images.ndim != 4:
+            raise DataError(
+                f"images are {self.images.dtype} of shape {self.images.shape}; "
+                "expected uint8 of shape (N, C, H, W)"
+            )
+        if self.labels.dtype != np.int64 or self.labels.shape != self.images.shape[:1]:
+            raise DataError(
+                f"labels are {self.labels.dtype} of shape {self.labels.shape}; "
+                f"expected int64 of shape ({len(self.images)},)"
+            )
+        if (self.labels < 0).any():
+            raise DataError(f"a label is {self.labels.min()}; expected 0 or more")
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +230,7 @@ class Split:
         if len(self.modalities) < 2:
             found = ", ".join(self.modalities) or "none"
             raise DataError(f"modalities: {found}; expected at least two")
-        sizes = {name: len(m.values) for name, m in self.modalities.items()}
+        sizes = {name: len(m) for name, m in self.modalities.items()}
         sizes["targets"] = len(self.targets.values)
         if wrong := {name: size for name, size in sizes.items() if size != n}:
             raise DataError(f"{n} ids, but sizes {wrong}; expected one sample per id")
@@ -310,6 +362,17 @@ class Corpus:
     def test(self) -> Split:
         """The test split."""
         return self.splits["test"]
+
+
+def _check_rows(rows: NDArray[np.int64] | None, images: int) -> None:
+    if rows is None:
+        return
+    if rows.dtype != np.int64 or rows.ndim != 1:
+        raise DataError(
+            f"rows are {rows.dtype} of shape {rows.shape}; expected int64 of shape (n,)"
+        )
+    if len(rows) and not (rows.min() >= 0 and rows.max() < images):
+        raise DataError(f"rows reach from {rows.min()} to {rows.max()}; expected 0 .. {images - 1}")
 
 
 def _all_finite(values: NDArray[np.float32], steps: BoolArray) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from kedro.io.core import DatasetError
 
-from mfm_pipeline.data import Corpus, Modality, Split, Targets, Task
+from mfm_pipeline.data import Corpus, LabelledImages, Modality, Split, Targets, Task
 from mfm_pipeline.datasets import CorpusDataset
 from mfm_pipeline.errors import DataError
 
@@ -57,7 +57,7 @@ def _assert_same(found: Corpus, expected: Corpus) -> None:
         )
         np.testing.assert_array_equal(other.targets.values, split.targets.values)
         for modality, values in split.modalities.items():
-            for part in ("values", "present", "steps"):
+            for part in ("values", "present", "steps", "rows"):
                 np.testing.assert_array_equal(
                     getattr(other.modalities[modality], part), getattr(values, part)
                 )
@@ -71,6 +71,79 @@ def test_everything_survives(task: Task, words: bool, tmp_path: Path) -> None:
     dataset.save(_corpus(task, words=words))
     assert dataset.exists()
     _assert_same(dataset.load(), _corpus(task, words=words))
+
+
+def _paired_corpus() -> Corpus:
+    """Return a corpus of pairs from two sets of images, which all splits share."""
+    rng = np.random.default_rng(0)
+    left, right = (rng.integers(0, 255, (6, c, 4, 3), np.uint8) for c in (1, 3))
+
+    def split(name: str, n: int) -> Split:
+        rows = rng.integers(0, 6, (2, n))
+        present = rng.random(n) > 0.3
+        modalities = {
+            "left": Modality(left, present, rows=rows[0]),
+            "right": Modality(right, np.ones(n, bool), rows=rows[1]),
+        }
+        targets = Targets(rng.integers(0, 2, n), ("a", "b"), "multiclass")
+        return Split(modalities, targets, np.array([f"{name}_{i}" for i in range(n)]))
+
+    return Corpus("pairs", {n: split(n, k) for n, k in [("train", 9), ("valid", 2), ("test", 4)]})
+
+
+def test_shared_images_are_stored_and_read_once(tmp_path: Path) -> None:
+    dataset = CorpusDataset(filepath=str(tmp_path / "corpus.h5"))
+    dataset.save(_paired_corpus())
+    found = dataset.load()
+    _assert_same(found, _paired_corpus())
+    for name in ("left", "right"):
+        sets = {id(split.modalities[name].values) for split in found.splits.values()}
+        assert len(sets) == 1
+    with h5py.File(tmp_path / "corpus.h5") as file:
+        assert sorted(file["images"]) == ["0", "1"]
+
+
+def test_selected_pairs_share_their_images() -> None:
+    train = _paired_corpus().train
+    chosen = train.select(np.array([3, 0]))
+    for name, modality in train.modalities.items():
+        assert modality.rows is not None
+        other = chosen.modalities[name]
+        assert other.values is modality.values
+        np.testing.assert_array_equal(other.rows, modality.rows[[3, 0]])
+        np.testing.assert_array_equal(other.present, modality.present[[3, 0]])
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "message"),
+    [
+        ((2, 1, 2, 2), np.array([0, 2]), "rows reach from 0 to 2; expected 0 .. 1"),
+        ((2, 1, 2, 2), np.array([-1, 0]), "rows reach from -1 to 0; expected 0 .. 1"),
+        ((2, 1, 2, 2), np.zeros(2), "rows are float64"),
+        ((2, 1, 2, 2), np.array([0, 1, 1]), r"shape \(2,\); expected bool of shape \(3,\)"),
+        ((2, 3, 4), np.array([0, 1]), "a sequence has rows"),
+    ],
+)
+def test_rows_that_are_not_of_an_image_are_refused(
+    shape: tuple[int, ...], rows: Any, message: str
+) -> None:
+    values = np.zeros(shape, np.uint8 if len(shape) == 4 else np.float32)
+    with pytest.raises(DataError, match=message):
+        Modality(values, np.ones(2, bool), rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((2, 1, 2, 2)), np.zeros(2, np.int64), "images are float64"),
+        (np.zeros((2, 2, 2), np.uint8), np.zeros(2, np.int64), r"of shape \(2, 2, 2\)"),
+        (np.zeros((2, 1, 2, 2), np.uint8), np.zeros(3, np.int64), r"labels are int64 .*\(3,\)"),
+        (np.zeros((2, 1, 2, 2), np.uint8), np.array([0, -1]), "a label is -1"),
+    ],
+)
+def test_labelled_images_that_disagree_are_refused(images: Any, labels: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        LabelledImages(images, labels)
 
 
 @pytest.fixture
@@ -87,7 +160,7 @@ def _load_error(dataset: CorpusDataset) -> str:
     return str(caught.value.__cause__)
 
 
-@pytest.mark.parametrize("version", [1, "2", None])
+@pytest.mark.parametrize("version", [2, "3", None])
 def test_another_version_is_refused(
     version: object, dataset: CorpusDataset, tmp_path: Path
 ) -> None:
@@ -95,7 +168,7 @@ def test_another_version_is_refused(
         del file.attrs["schema_version"]
         if version is not None:
             file.attrs["schema_version"] = version
-    assert f"corpus.h5: schema_version: found {version}; expected 2" in _load_error(dataset)
+    assert f"corpus.h5: schema_version: found {version}; expected 3" in _load_error(dataset)
 
 
 def test_damage_is_refused(dataset: CorpusDataset, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """A `Corpus` as one HDF5 file.
 
-Layout, version 2: at the root an attribute ``schema_version`` and one string ``corpus``
+Layout, version 3: at the root an attribute ``schema_version`` and one string ``corpus``
 (JSON: name, synthetic, left_out, counts, features, modalities, targets, task); a group a
 split with ``ids``, ``targets``, ``words`` (optional), and a group a modality with
-``values``, ``present`` and ``steps`` (sequences only). Strings are UTF-8 of fixed length.
+``present`` and ``values``, ``steps`` (sequences only). Images that samples share lie once
+in the group ``images``, numbered; ``rows`` and ``images``, the number, stand in place of
+``values``. Strings are UTF-8 of fixed length.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from mfm_pipeline.datasets.hdf5 import (
 from mfm_pipeline.datasets.reading import reading
 from mfm_pipeline.errors import DataError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def write_corpus(path: Path, corpus: Corpus) -> None:
@@ -58,8 +60,9 @@ def write_corpus(path: Path, corpus: Corpus) -> None:
         file.attrs["schema_version"] = SCHEMA_VERSION
         # No attribute: HDF5 stores 64 kB in one, too few for the names of many features.
         file.create_dataset("corpus", data=np.bytes_(json.dumps(header).encode()))
+        shared = _SharedImages(file.create_group("images"), path)
         for name, split in corpus.splits.items():
-            _write_split(file.create_group(name), split)
+            _write_split(file.create_group(name), split, shared)
 
 
 def read_corpus(path: Path) -> Corpus:
@@ -73,11 +76,12 @@ def read_corpus(path: Path) -> Corpus:
     """
     with open_hdf5(path) as file, reading(path, "corpus"):
         header = _read_header(file, path)
+        shared = _SharedImages(child_group(file, "images", path), path)
         try:
             return Corpus(
                 name=header["name"],
                 splits={
-                    name: _read_split(child_group(file, name, path), header, path)
+                    name: _read_split(child_group(file, name, path), header, shared, path)
                     for name in SPLIT_NAMES
                 },
                 synthetic=header["synthetic"],
@@ -120,15 +124,48 @@ class CorpusDataset(AbstractDataset[Corpus, Corpus]):
         return {"filepath": str(self._path)}
 
 
-def _write_split(group: h5py.Group, split: Split) -> None:
+class _SharedImages:
+    """Sets of images, each in the file, and in memory, once."""
+
+    def __init__(self, group: h5py.Group, path: Path) -> None:
+        self._group = group
+        self._path = path
+        self._sets: list[NDArray[np.uint8]] = []
+        self._read: dict[str, NDArray[np.uint8]] = {}
+
+    def write(self, images: NDArray[np.uint8]) -> int:
+        """Write a set, unless it is there, and return its number."""
+        for number, known in enumerate(self._sets):
+            if known is images:
+                return number
+        self._sets.append(images)
+        number = len(self._sets) - 1
+        self._group.create_dataset(str(number), data=images)
+        return number
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """Return the set of that number."""
+        name = str(number)
+        if name not in self._read:
+            self._read[name] = read_numbers(
+                child_dataset(self._group, name, self._path), self._path
+            )
+        return self._read[name]
+
+
+def _write_split(group: h5py.Group, split: Split, shared: _SharedImages) -> None:
     group.create_dataset("ids", data=_encode(split.ids))
     group.create_dataset("targets", data=split.targets.values)
     if split.words is not None:
         group.create_dataset("words", data=_encode(split.words))
     for name, modality in split.modalities.items():
         stored = group.create_group("modalities/" + name)
-        stored.create_dataset("values", data=modality.values)
         stored.create_dataset("present", data=modality.present)
+        if modality.rows is not None:
+            stored.create_dataset("rows", data=modality.rows)
+            stored.create_dataset("images", data=shared.write(modality.values))
+            continue
+        stored.create_dataset("values", data=modality.values)
         if modality.steps is not None:
             stored.create_dataset("steps", data=modality.steps)
 
@@ -145,12 +182,14 @@ def _read_header(file: h5py.File, path: Path) -> dict[str, Any]:
     return header
 
 
-def _read_split(group: h5py.Group, header: dict[str, Any], path: Path) -> Split:
+def _read_split(
+    group: h5py.Group, header: dict[str, Any], shared: _SharedImages, path: Path
+) -> Split:
     modalities = child_group(group, "modalities", path)
     words = read_text(child_dataset(group, "words", path), path) if "words" in group else None
     return Split(
         modalities={
-            name: _read_modality(child_group(modalities, name, path), path)
+            name: _read_modality(child_group(modalities, name, path), shared, path)
             for name in header["modalities"]
         },
         targets=Targets(
@@ -163,13 +202,15 @@ def _read_split(group: h5py.Group, header: dict[str, Any], path: Path) -> Split:
     )
 
 
-def _read_modality(group: h5py.Group, path: Path) -> Modality:
-    steps = read_numbers(child_dataset(group, "steps", path), path) if "steps" in group else None
-    return Modality(
-        values=read_numbers(child_dataset(group, "values", path), path),
-        present=read_numbers(child_dataset(group, "present", path), path),
-        steps=steps,
-    )
+def _read_modality(group: h5py.Group, shared: _SharedImages, path: Path) -> Modality:
+    def read(name: str) -> NDArray[Any]:
+        return read_numbers(child_dataset(group, name, path), path)
+
+    if "rows" in group:
+        images = shared.read(int(read("images")))
+        return Modality(images, present=read("present"), rows=read("rows"))
+    steps = read("steps") if "steps" in group else None
+    return Modality(values=read("values"), present=read("present"), steps=steps)
 
 
 def _encode(text: NDArray[np.str_]) -> NDArray[np.bytes_]:
