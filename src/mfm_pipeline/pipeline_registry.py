@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from mfm_pipeline.pipelines import download, ingest_features, sample, train_mfm
+from mfm_pipeline.pipelines import download, ingest_features, pair_digits, sample, train_mfm
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -14,6 +14,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     return {
         "download": download.create_pipeline(),
         "ingest_features": ingestion,
+        "pair_digits": pair_digits.create_pipeline(),
         "train_mfm": training,
         "__default__": training,
     }

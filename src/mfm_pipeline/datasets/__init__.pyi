@@ -10,6 +10,7 @@ from .csd import SequenceReader as SequenceReader
 from .facet import Facet as Facet
 from .facet import FacetDataset as FacetDataset
 from .folder import FolderDataset as FolderDataset
+from .image_sets import ImageSetsDataset as ImageSetsDataset
 from .label_table import LabelTable as LabelTable
 from .label_table import LabelTableDataset as LabelTableDataset
 from .metrics import MetricsDataset as MetricsDataset
@@ -31,5 +32,6 @@ from .textgrid import TextGrid as TextGrid
 from .textgrid import TextGridDataset as TextGridDataset
 from .track import Track as Track
 from .weights import WeightsDataset as WeightsDataset
+from .whole_parquet import WholeParquetDataset as WholeParquetDataset
 from .word_vectors import WordVectors as WordVectors
 from .word_vectors import WordVectorsDataset as WordVectorsDataset
