@@ -22,6 +22,8 @@ from mfm_pipeline.errors import ParameterError
 LONGEST_PARAMETER = 500
 # Differs between a run and its continuation by intent.
 NOT_TRACKED = "training.resume"
+# Folders of states to go on from, by the last part of their names in the catalog.
+CHECKPOINTS = ("checkpoints", "trials")
 RUN_FILE = "mlflow_run.json"
 
 Catalog = CatalogProtocol[Any, Any]
@@ -34,8 +36,9 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 class TrackingHook(MlflowHook):  # type: ignore[misc]
     """kedro-mlflow's hook, with flat parameters and runs that can be resumed.
 
-    A training pipeline has an input ``checkpoints``, a folder; the MLflow run
-    it belongs to is written there, and ``resume=true`` opens that run again.
+    A training pipeline has an input ``checkpoints`` (or ``trials``, of several
+    trainings), a folder; the MLflow run it belongs to is written there, and
+    ``resume=true`` opens that run again.
 
     Raises
     ------
@@ -82,7 +85,8 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
 def _checkpoints(pipeline: Pipeline) -> str | None:
     """Return the name of the folder of checkpoints, in a namespace or not."""
-    return next((name for name in pipeline.inputs() if name.split(".")[-1] == "checkpoints"), None)
+    inputs = sorted(pipeline.inputs())
+    return next((name for name in inputs if name.split(".")[-1] in CHECKPOINTS), None)
 
 
 def _corpus(catalog: Catalog, pipeline: Pipeline) -> str:
@@ -95,7 +99,8 @@ def _corpus(catalog: Catalog, pipeline: Pipeline) -> str:
 def _run_to_resume(catalog: Catalog, name: str | None, folder: Path | None) -> str | None:
     if name is None or folder is None:
         return None
-    if not catalog.load(f"params:{name.removesuffix('checkpoints')}training").resume:
+    namespace = name.removesuffix(name.split(".")[-1])
+    if not catalog.load(f"params:{namespace}training").resume:
         return None
     path = folder / RUN_FILE
     if not path.exists():

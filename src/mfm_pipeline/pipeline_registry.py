@@ -5,7 +5,14 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline
 
 from mfm_pipeline.config import DIGITS
-from mfm_pipeline.pipelines import download, ingest_features, pair_digits, sample, train_mfm
+from mfm_pipeline.pipelines import (
+    compare_digits,
+    download,
+    ingest_features,
+    pair_digits,
+    sample,
+    train_mfm,
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -16,6 +23,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     pairing = pair_digits.create_pipeline()
     digits = pairing + Pipeline(train_mfm.create_pipeline(), namespace=DIGITS)
     return {
+        "compare_digits": pairing + compare_digits.create_pipeline(),
         "download": download.create_pipeline(),
         "ingest_features": ingestion,
         "pair_digits": pairing,
