@@ -1,0 +1,1 @@
+"""Generation from the factorized latents, and numbers for what is generated."""
