@@ -8,6 +8,7 @@ features ``(n, f)``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import nan
 from typing import NamedTuple
 
 import torch
@@ -114,7 +115,7 @@ def diversity(values: Tensor, groups: Tensor) -> float:
         n = len(members)
         if n > 1:
             means.append(_sum_of_distances(members) / (n * (n - 1) / 2))
-    return float(torch.tensor(means).mean() / flat.shape[1] ** 0.5)
+    return sum(means) / len(means) / flat.shape[1] ** 0.5 if means else nan
 
 
 def frechet_distance(features: Tensor, others: Tensor) -> float:
