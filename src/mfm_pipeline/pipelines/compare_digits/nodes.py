@@ -55,7 +55,7 @@ def compare(
     """
     data = fingerprint(corpus)
     models = _models(model, tuple(corpus.train.modalities))
-    runs = len(comparison.settings) + len(comparison.seeds) - 1
+    runs = len(comparison.settings) + comparison.seeds - 1
     rows: list[dict[str, Any]] = []
     with tqdm(
         total=len(models) * runs, desc="Comparison", unit="run", leave=False, disable=None
@@ -147,7 +147,7 @@ def _plan(
         options = training.model_copy(update={**settings[setting], "seed": seed})
         return _Planned(Trial(name, model, options), setting, final)
 
-    first, *others = comparison.seeds
+    first, *others = range(training.seed, training.seed + comparison.seeds)
     for setting in range(len(settings)):
         yield planned(setting, first, final=False)
     best = _best(tried)

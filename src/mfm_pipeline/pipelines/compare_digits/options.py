@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from mfm_pipeline.options import Options
 
@@ -21,11 +21,4 @@ class ComparisonOptions(Options):
     settings: tuple[Setting, ...] = Field(
         (Setting(),), min_length=1, description="Tried with the first seed, judged on valid."
     )
-    seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1, description="Of the final runs.")
-
-    @field_validator("seeds")
-    @classmethod
-    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-            raise ValueError("seeds repeat or are negative; expected different ones from 0 on")
-        return seeds
+    seeds: int = Field(3, ge=1, description="Final trainings: seeds training.seed and on.")

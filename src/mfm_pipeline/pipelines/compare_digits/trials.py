@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -67,7 +66,7 @@ def fingerprint(corpus: Corpus) -> str:
                 arrays.append(modality.values)
         for array in arrays:
             digest.update(f"{array.dtype} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).view(np.uint8))
+            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -128,7 +127,7 @@ def _train_and_score(trial: Trial, corpus: Corpus, batch_size: int, place: Path)
     }  # fmt: skip
 
 
-def _flat(trial: Trial) -> Mapping[str, Any]:
+def _flat(trial: Trial) -> dict[str, Any]:
     return {
         "name": trial.name,
         "reads": trial.model.reads or "all",
