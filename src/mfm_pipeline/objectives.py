@@ -224,11 +224,20 @@ def mmd(
     points = torch.cat([latent, draws]) / size
     square = points.square().sum(dim=1)
     distance = torch.addmm(square[:, None] + square, points, points.t(), alpha=-2)
-    return sign @ _similarity(distance, size, kernel) @ sign
+    return sign @ similarity(distance, size, kernel) @ sign
 
 
-def _similarity(distance: Tensor, size: int, kernel: Kernel) -> Tensor:
-    """Return the kernel at squared distances that are divided by the size squared."""
+def similarity(distance: Tensor, size: int, kernel: Kernel) -> Tensor:
+    """Return the kernel of `mmd` at squared distances that are divided by the size squared.
+
+    Parameters
+    ----------
+    distance : Tensor, of any shape
+        ``|a - b|^2 / z^2``.
+    size : int
+        z.
+    kernel : {"gaussian", "multiquadric"}
+    """
     if kernel == "gaussian":
         return torch.exp(-distance)
     widths = [2 * scale / size for scale in SCALES]
