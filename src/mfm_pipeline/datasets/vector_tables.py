@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import partial
@@ -67,12 +68,12 @@ def read_text(file: Unpacked, wanted: Collection[str]) -> Table:
     header, or is that of the first line.
     """
     lines = _lines(file)
-    first = next(lines, (1, b""))
-    header = _HEADER.fullmatch(first[1])
-    kept = _Kept(file.where, wanted, int(header[2]) if header else _width_of(first[1]))
+    number, first = next(lines, (1, b""))
+    first = first.removeprefix(BOM_UTF8)
+    header = _HEADER.fullmatch(first)
+    kept = _Kept(file.where, wanted, int(header[2]) if header else _width_of(first))
     width, missing = kept.width, kept.missing
-    number = 1
-    for number, line in lines if header else chain([first], lines):
+    for number, line in lines if header else chain([(number, first)], lines):
         # The usual case: as many spaces as numbers, so that the token has none.
         if line.count(b" ") == width:
             token = line[: line.find(b" ")]
