@@ -68,12 +68,13 @@ def read_text(file: Unpacked, wanted: Collection[str]) -> Table:
     header, or is that of the first line.
     """
     lines = _lines(file)
-    number, first = next(lines, (1, b""))
-    first = first.removeprefix(BOM_UTF8)
+    number, line = next(lines, (1, b""))
+    first = line.removeprefix(BOM_UTF8)
     header = _HEADER.fullmatch(first)
     kept = _Kept(file.where, wanted, int(header[2]) if header else _width_of(first))
     width, missing = kept.width, kept.missing
-    for number, line in lines if header else chain([(number, first)], lines):
+    rows = lines if header else chain([(1, first)], lines)
+    for number, line in rows:
         # The usual case: as many spaces as numbers, so that the token has none.
         if line.count(b" ") == width:
             token = line[: line.find(b" ")]
