@@ -142,7 +142,7 @@ def _opened(path: Path, name: str) -> Iterator[_Stored]:
     """Open one array of the file."""
     where = f"{path}: {name}"
     if name not in (names := _names(path)):
-        found = ", ".join(repr(other) for other in names[:5]) or "nothing"
+        found = ", ".join(repr(other)[:80] for other in names[:5]) or "nothing"
         raise DataError(f"{where}: missing; found {found}")
     with reading(path, name, _EXPECTED), ExitStack() as stack:
         size = path.stat().st_size
