@@ -26,7 +26,7 @@ from mfm_pipeline.features.words import look_up, wanted_tokens
 from mfm_pipeline.simulation.vocabulary import build_vocabulary
 from tests.conftest import SHARED_DATA
 
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 GLOVE = SHARED_DATA / "glove" / "glove.6B.50d.top20k.txt.gz"
 
 Rows = list[tuple[bytes, list[float]]]
