@@ -1,5 +1,6 @@
 """Transcripts in time, against files written by hand."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,14 @@ def test_accents_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     intervals = [f'{i} {i + 1} "{word}"' for i, word in enumerate(words)]
     text = HEAD + f"{len(words)} " + "\n".join(intervals)
     assert TextGrid().read(_write(tmp_path, text, encoding)).features.tolist() == words
+
+
+def test_nothing_but_bytes_of_no_encoding_is_read_quickly(tmp_path: Path) -> None:
+    path = _write(tmp_path, b"\xff" * 2**23)
+    start = time.process_time()
+    with pytest.raises(DataError, match="line 1: found 'ÿÿ"):
+        SegmentWords().read(path)
+    assert time.process_time() - start < 2  # 0.05 s where nothing else runs.
 
 
 def test_bytes_of_no_encoding_become_marks(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from mfm_pipeline.datasets.timing import MAX_SECONDS
 from mfm_pipeline.datasets.track import Track
 from mfm_pipeline.errors import DataError
 
+_NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: Size of one transcript; an hour of speech makes a million bytes or two.
 MAX_BYTES = 16 * 2**20
@@ -97,7 +99,10 @@ def decode_transcript(content: bytes) -> str:
 
 def _as_windows(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeDecodeError)
-    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+    # With all such bytes that follow: one call each would take a hostile file long.
+    run = _NOT_ASCII.match(error.object, error.start)
+    assert run is not None
+    return run[0].decode("cp1252", "replace"), run.end()
 
 
 _WINDOWS = "mfm_pipeline.windows"
