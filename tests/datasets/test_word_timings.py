@@ -136,12 +136,12 @@ def test_accents_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     assert TextGrid().read(_write(tmp_path, text, encoding)).features.tolist() == words
 
 
-def test_nothing_but_bytes_of_no_encoding_is_read_quickly(tmp_path: Path) -> None:
-    path = _write(tmp_path, b"\xff" * 2**23)
+def test_millions_of_bytes_that_are_not_utf_8_are_read_quickly(tmp_path: Path) -> None:
+    path = _write(tmp_path, b"a\xff" * 2**21)
     start = time.process_time()
-    with pytest.raises(DataError, match="line 1: found 'ÿÿ"):
+    with pytest.raises(DataError, match="line 1: found 'aÿaÿ"):
         SegmentWords().read(path)
-    assert time.process_time() - start < 2  # 0.05 s where nothing else runs.
+    assert time.process_time() - start < 1  # 0.2 s where nothing else runs.
 
 
 def test_bytes_of_no_encoding_become_marks(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,8 @@ from mfm_pipeline.datasets.timing import MAX_SECONDS
 from mfm_pipeline.datasets.track import Track
 from mfm_pipeline.errors import DataError
 
-_NOT_ASCII = re.compile(rb"[\x80-\xff]+")
+# By what stands for each byte that is not UTF-8.
+_WINDOWS = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in range(128, 256)}
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: Size of one transcript; an hour of speech makes a million bytes or two.
 MAX_BYTES = 16 * 2**20
@@ -94,16 +94,7 @@ def decode_transcript(content: bytes) -> str:
     """
     if content.startswith(_UTF16):
         return content.decode("utf-16", "replace")
-    return content.decode("utf-8-sig", _WINDOWS)
-
-
-def _as_windows(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeDecodeError)
-    # With all such bytes that follow: one call each would take a hostile file long.
-    run = _NOT_ASCII.match(error.object, error.start)
-    assert run is not None
-    return run[0].decode("cp1252", "replace"), run.end()
-
-
-_WINDOWS = "mfm_pipeline.windows"
-codecs.register_error(_WINDOWS, _as_windows)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("utf-8-sig", "surrogateescape").translate(_WINDOWS)
