@@ -141,7 +141,7 @@ def test_millions_of_bytes_that_are_not_utf_8_are_read_quickly(tmp_path: Path) -
     start = time.process_time()
     with pytest.raises(DataError, match="line 1: found 'aÿaÿ"):
         SegmentWords().read(path)
-    assert time.process_time() - start < 1  # 0.2 s where nothing else runs.
+    assert time.process_time() - start < 2  # 0.2 s where nothing else runs.
 
 
 def test_bytes_of_no_encoding_become_marks(tmp_path: Path) -> None:
