@@ -202,7 +202,7 @@ def test_the_dataset_only_reads(tmp_path: Path) -> None:
         dataset.save("anything")  # type: ignore[arg-type]
 
 
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _try(folder: Path, content: bytes) -> None:

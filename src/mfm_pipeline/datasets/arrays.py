@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,22 @@ def check_expansion(claimed: int, stored: int, where: str) -> None:
         raise DataError(
             f"{where}: found {claimed} bytes, of which the file stores {stored}; "
             f"expected at most {MAX_COMPRESSION} times what is stored"
+        )
+
+
+def check_compression(member: ZipInfo, where: str) -> None:
+    """Check that a member of a zip archive unpacks piece by piece.
+
+    What bzip2 and LZMA make of a few bytes has no bound that Python's reader would keep.
+
+    Raises
+    ------
+    DataError
+        If it is compressed by anything but deflate.
+    """
+    if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        raise DataError(
+            f"{where}: found compression {member.compress_type}; expected deflate or none"
         )
 
 

@@ -111,7 +111,7 @@ def find_matrix(path: Path, name: str) -> MatlabMatrix:
                 raise DataError(
                     f"{path}: found more than {MAX_VARIABLES} variables; expected fewer"
                 )
-    names = ", ".join(repr(other) for other in found[:5]) or "nothing"
+    names = ", ".join(repr(other)[:80] for other in found[:5]) or "nothing"
     raise DataError(f"{path}: {name}: missing; found {names}")
 
 

@@ -37,6 +37,10 @@ class FilesOptions(Options):
     rate: float | None = Field(
         None, gt=0, le=1e6, description="Frames a second, of formats without times."
     )
+    options: dict[Text, int | float | str] = Field(
+        default_factory=dict,
+        description="Others of the format: `min_confidence`, `bookkeeping`, `tier`.",
+    )
     video: Text = Field(
         "(.+)", description="Regular expression of a file's stem; its group is the video."
     )

@@ -136,7 +136,7 @@ def _open_files(raw: RawFolder, choices: tuple[FilesOptions, ...], use: str) -> 
         return FileStream(
             raw.path / PurePosixPath(choice.glob).parent,
             {video: tuple(raw.path / name for name in found) for video, found in files.items()},
-            _make_format(chosen, choice.rate, use),
+            _make_format(chosen, choice, use),
         )
     return None
 
@@ -152,16 +152,26 @@ def _video_of(name: str, choice: FilesOptions, use: str) -> str:
     return match[1]
 
 
-def _make_format(name: str, rate: float | None, use: str) -> TrackFormat:
+def _make_format(name: str, choice: FilesOptions, use: str) -> TrackFormat:
     made: Any = FORMATS[name]
-    if rate is None:
-        return cast(TrackFormat, made())
-    if not any(field.name == "rate" for field in fields(made)):
+    known = {field.name for field in fields(made)}
+    if choice.rate is not None and "rate" not in known:
         raise ParameterError(
-            f"ingestion: {use}: rate is {rate:g}, but format '{name}' gives its own times; "
+            f"ingestion: {use}: rate is {choice.rate:g}, but format '{name}' gives its own times; "
             "expected null"
         )
-    return cast(TrackFormat, made(rate=rate))
+    rate = {} if choice.rate is None else {"rate": choice.rate}
+    known.discard("rate")
+    for option in choice.options:
+        if option not in known:
+            raise ParameterError(
+                f"ingestion: {use}: options holds '{option}'; format '{name}' has "
+                f"{', '.join(sorted(known)) or 'none'}"
+            )
+    try:
+        return cast(TrackFormat, made(**rate, **choice.options))
+    except ParameterError as error:
+        raise ParameterError(f"ingestion: {use}: {error}") from error
 
 
 def _open_labels(raw: RawFolder, options: IngestionOptions, stack: ExitStack) -> Labels:
