@@ -8,6 +8,7 @@ from mfm_pipeline.config import DIGITS
 from mfm_pipeline.pipelines import (
     compare_digits,
     download,
+    generate,
     ingest_features,
     pair_digits,
     sample,
@@ -25,6 +26,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     return {
         "compare_digits": pairing + compare_digits.create_pipeline(),
         "download": download.create_pipeline(),
+        "generate": generate.create_pipeline(),
         "ingest_features": ingestion,
         "pair_digits": pairing,
         "train_mfm": training,
