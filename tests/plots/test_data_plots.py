@@ -115,6 +115,16 @@ def test_histograms_are_shares_of_each_split(make_corpus: MakeCorpus) -> None:
     assert found["labels"].get_xlabel() == "target_0"
 
 
+def test_samples_of_one_length_have_one_tick() -> None:
+    split = one_sample(a=([[1.0]] * 10, [True] * 10), b=([[1.0]] * 10, [True] * 10))
+    corpus = Corpus("toy", dict.fromkeys(("train", "valid", "test"), split))
+    figure = plot_data(corpus, fates(corpus))
+    draw(figure)
+    axes = panels(figure)["steps a sample"]
+    low, high = axes.get_xlim()
+    assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [10]
+
+
 def test_sixteen_targets_are_boxes(make_corpus: MakeCorpus) -> None:
     rng = np.random.default_rng(0)
     corpus = with_values(

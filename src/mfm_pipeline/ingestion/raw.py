@@ -94,6 +94,7 @@ def ingest_raw(
             name: aligner.align_stream(name, stream) for name, stream in sources.modalities.items()
         }
         modalities |= embed_videos(aligner, timelines.words, vectors, raw, options)
+        modalities = {name: modalities[name] for name in options.wanted if name in modalities}
     parts.prune()
     kept, left_out = leave_out(modalities, sources.reasons, options)
     corpus = assemble_corpus(

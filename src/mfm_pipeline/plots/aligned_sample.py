@@ -26,7 +26,7 @@ MOST_FEATURES = 24
 _MOST_TICKS = 60
 #: Inches of a step from which on its text is written in lines, not aslant; how many
 #: characters an inch holds.
-_WIDE, _CHARACTERS = 1.5, 13
+_WIDE, _CHARACTERS = 1.2, 13
 _GAP: dict[str, Any] = {
     "facecolor": "#f1f1f1",
     "edgecolor": MUTED,
