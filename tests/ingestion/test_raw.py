@@ -206,7 +206,10 @@ BAD_SEQUENCES = {
         r"found 1 modality .* \(language\); .*acoustic \(no file matches \*COVAREP\.csd\)",
     ),
     "words for numbers": (lambda e: e.update(acoustic=e["words"]), "found words; expected numbers"),
-    "numbers for words": (lambda e: e.update(words=e["visual"]), "found numbers; expected words"),
+    "numbers for words": (
+        lambda e: e.update(words=e["visual"]),
+        r"found numbers; expected words \(csd, segment_words, textgrid\)",
+    ),
 }
 
 

@@ -118,7 +118,10 @@ def open_stream(raw: RawFolder, where: StreamOptions, use: str, kind: Kind | Non
     stream = raw.open_sequence(file) if file else _open_files(raw, where.files, use)
     if stream is not None and kind is not None and stream.kind != kind:
         stream.close()
-        raise DataError(f"{stream.path}: {use}: found {stream.kind}; expected {kind}")
+        formats = ", ".join(name for name, format in FORMATS.items() if format.kind == kind)
+        raise DataError(
+            f"{stream.path}: {use}: found {stream.kind}; expected {kind} (csd, {formats})"
+        )
     return stream
 
 
