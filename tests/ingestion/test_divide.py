@@ -88,7 +88,8 @@ def test_speakers_on_both_sides_are_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = _write(tmp_path, {"speaker": SPEAKERS | {"v3": "ann"}})
-    _, _, counts = ingest_all(folder)
+    corpus, _, counts = ingest_all(folder)
+    assert "speakers in more than one split" not in corpus.counts, "said once"
     assert "1 of 3 speakers are in more than one split (ann)" in caplog.text
     found = counts.set_index("quantity").loc["speakers in more than one split"]
     assert (found["count"], found["of"]) == (1, 3)

@@ -62,7 +62,8 @@ def _tell_of_speakers(speakers: dict[str, Groups], labels: Labels, tally: Tally)
     """Warn of speakers in two splits, where videos alone were to be kept together."""
     splits_of = Counter(name for found in speakers.values() for name in set(found.tolist()))
     several = sorted(name for name, count in splits_of.items() if count > 1)
-    tally.add("speakers in more than one split", len(several), of=len(splits_of))
+    told = "speakers in more than one split"
+    tally.add(told, len(several), of=len(splits_of), loss=False)
     if several:
         logger.warning(
             "%s: %d of %d speakers are in more than one split (%s): "
