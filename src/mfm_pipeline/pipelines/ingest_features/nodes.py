@@ -177,10 +177,10 @@ def scale_features(
             counts[f"{name} features not kept"] = left_out
         if values:
             counts[f"{name} values clipped to {scaling.clip:g}"] = values
-        logger.info(
-            "%s: %.3g %% of values clipped to %g",
-            name, 100 * values / max(total[name], 1), scaling.clip,
-        )  # fmt: skip
+            logger.info(
+                "%s: %.3g %% of values clipped to %g",
+                name, 100 * values / max(total[name], 1), scaling.clip,
+            )  # fmt: skip
     features = selection.narrow(aligned_corpus.features)
     return replace(aligned_corpus, splits=splits, counts=counts, features=features)
 
