@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from mfm_pipeline.errors import ParameterError
 
 BASE = "base"
 SAMPLE_CORPUS = "sample"
+#: Namespace of what is about pairs of digits, in every environment.
+DIGITS = "digits"
 
 # What may be said shortly on the command line, and what it stands for.
 SHORT_NAMES = {"seed": "training.seed", "resume": "training.resume"}
@@ -51,10 +53,10 @@ class ConfigLoader(OmegaConfigLoader):
 
     def _check_parameters(self) -> None:
         base, environment, *_ = self._read_raw_config("parameters")
-        known = [str(name) for config in base.values() for name in config]
+        known = [name for config in base.values() for name in _names(config)]
         for path, config in environment.items():
-            _check_names(known, map(str, config), f"{path}: ")
-        _check_names(known, self.runtime_params.keys() - CATALOG_NAMES, "")
+            _check_names(known, _names(config), f"{path}: ")
+        _check_names(known, set(_names(self.runtime_params)) - CATALOG_NAMES, "")
 
 
 def _check_environment(conf_source: Path, environment: str) -> None:
@@ -70,6 +72,14 @@ def _expand_short_names(given: Mapping[str, Any]) -> dict[str, Any]:
         block, name = SHORT_NAMES[short].split(".")
         expanded[block] = {**expanded.get(block, {}), name: given[short]}
     return expanded
+
+
+def _names(config: Mapping[Any, Any]) -> Iterator[str]:
+    """Yield the names of all blocks, and of those inside a namespace."""
+    for name, block in config.items():
+        yield str(name)
+        if name == DIGITS and isinstance(block, Mapping):
+            yield from (f"{name}.{inner}" for inner in block)
 
 
 def _check_names(known: Iterable[str], given: Iterable[str], where: str) -> None:

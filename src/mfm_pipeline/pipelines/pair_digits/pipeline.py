@@ -2,10 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from mfm_pipeline.config import DIGITS
 from mfm_pipeline.pipelines.pair_digits.nodes import build_corpus, pair_digits, read_digits
-
-#: Of all datasets and parameters of digits: a corpus of their own in every environment.
-NAMESPACE = "digits"
 
 
 def create_pipeline() -> Pipeline:
@@ -34,4 +32,4 @@ def create_pipeline() -> Pipeline:
         namespace="pairing",
         prefix_datasets_with_namespace=False,
     )
-    return Pipeline(pairing, namespace=NAMESPACE)
+    return Pipeline(pairing, namespace=DIGITS)
