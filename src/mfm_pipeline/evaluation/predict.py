@@ -16,7 +16,7 @@ from mfm_pipeline.evaluation.trivial import trivial_prediction
 from mfm_pipeline.models import MFM, Inputs, MfmOutput
 
 MODEL, TRIVIAL = "model", "trivial"
-"""What a prediction was made by: a sample without any modality gets the trivial one."""
+"""What a prediction was made by: a sample with nothing that is read gets the trivial one."""
 
 
 def predict_corpus(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
@@ -26,7 +26,7 @@ def predict_corpus(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
     -------
     DataFrame
         One row a sample: ``id``, ``split``, ``predicted_by`` (``model``, or
-        ``trivial`` for a sample without any modality), and by task:
+        ``trivial`` for a sample without any modality that the model reads), and by task:
         ``true/<target>`` and ``predicted/<target>`` (regression); those and
         ``probability/<label>`` (multilabel); ``true``, ``predicted`` and
         ``probability/<class>`` (multiclass).
@@ -82,7 +82,7 @@ def _predict_split(model: MFM, split: Split, train: Targets, batch_size: int) ->
         model.to_target_units(output.prediction) for _, output in _batches(model, split, batch_size)
     ]
     predicted = torch.cat(outputs).numpy()
-    known = split.has_any_modality
+    known = split.has_any(model.reads)
     trivial = trivial_prediction(train, len(split))
     table: dict[str, Any] = {
         "id": split.ids,
