@@ -56,6 +56,9 @@ class Objective:
         Weight of each modality's reconstruction.
     kernel : {"gaussian", "multiquadric"}
         Of the MMD.
+    joint : bool
+        Draw all latents together to the prior, as Equation 4 has it, so that they
+        are independent of each other; else each by itself, as published.
     """
 
     def __init__(
@@ -66,10 +69,12 @@ class Objective:
         prior_weight: float,
         reconstruction: Mapping[str, float],
         kernel: Kernel = "gaussian",
+        joint: bool = False,
     ) -> None:
         self.task = task
         self.prior = prior
         self.kernel = kernel
+        self.joint = joint
         self.prior_weight = prior_weight
         self.reconstruction = dict(reconstruction)
 
@@ -81,6 +86,7 @@ class Objective:
             prior=options.prior,
             prior_weight=options.prior_weight,
             kernel=options.kernel,
+            joint=options.joint_prior,
             reconstruction={
                 name: value_for(name, options.reconstruction, "reconstruction")
                 for name in modalities
@@ -109,24 +115,38 @@ class Objective:
             name: reconstruction_cost(value, inputs.values[name], inputs.observed(name))
             for name, value in output.reconstructions.items()
         }
-        prior = sum(
-            (
-                self._divergence(latent, inputs.present.get(name))
-                for name, latent in output.latents.items()
-            ),
-            task.new_zeros(()),
-        )
+        prior = self._divergence(output.latents, inputs.present)
         total = task + self.prior_weight * prior
         for name, cost in reconstruction.items():
             total = total + self.reconstruction[name] * cost
         return Costs(total, task, reconstruction, prior)
 
-    def _divergence(self, latent: Latent, present: Tensor | None) -> Tensor:
+    def _divergence(self, latents: Mapping[str, Latent], present: Mapping[str, Tensor]) -> Tensor:
+        """Return the divergence from the prior: of each latent, summed, or of all as one."""
+        if self.joint:
+            latents = {"": _side_by_side(latents, present)}
+        return torch.stack(
+            [self._divergence_of(latent, present.get(name)) for name, latent in latents.items()]
+        ).sum()
+
+    def _divergence_of(self, latent: Latent, present: Tensor | None) -> Tensor:
         if self.prior == "mmd":
             return mmd(latent.sample, torch.randn_like(latent.sample), present, self.kernel)
         if latent.log_variance is None:
             raise ValueError("prior 'kl' needs a latent with a variance; this one is a point")
         return kl(latent.mean, latent.log_variance, present)
+
+
+def _side_by_side(latents: Mapping[str, Latent], present: Mapping[str, Tensor]) -> Latent:
+    """Return all latents as one; what a sample lacks is drawn from the prior, and costs nothing."""
+    parts = []
+    for name, latent in latents.items():
+        sample = latent.sample
+        if name in present:
+            sample = torch.where(present[name][:, None], sample, torch.randn_like(sample))
+        parts.append(sample)
+    joint = torch.cat(parts, dim=1)
+    return Latent(joint, joint, None)
 
 
 def task_cost(prediction: Tensor, targets: Tensor, task: Task) -> Tensor:
@@ -204,11 +224,20 @@ def mmd(
     points = torch.cat([latent, draws]) / size
     square = points.square().sum(dim=1)
     distance = torch.addmm(square[:, None] + square, points, points.t(), alpha=-2)
-    return sign @ _similarity(distance, size, kernel) @ sign
+    return sign @ similarity(distance, size, kernel) @ sign
 
 
-def _similarity(distance: Tensor, size: int, kernel: Kernel) -> Tensor:
-    """Return the kernel at squared distances that are divided by the size squared."""
+def similarity(distance: Tensor, size: int, kernel: Kernel) -> Tensor:
+    """Return the kernel of `mmd` at squared distances that are divided by the size squared.
+
+    Parameters
+    ----------
+    distance : Tensor, of any shape
+        ``|a - b|^2 / z^2``.
+    size : int
+        z.
+    kernel : {"gaussian", "multiquadric"}
+    """
     if kernel == "gaussian":
         return torch.exp(-distance)
     widths = [2 * scale / size for scale in SCALES]

@@ -150,7 +150,7 @@ def test_the_sample_s_words_are_in_real_vectors_and_are_trained_on(tmp_path: Pat
     small = {"discriminative": {"latent": 32, "factor": 32}, "generative": {"latent": 8}}
     options = TrainingOptions(epochs=8, learning_rate=0.01)
     trained = fit(corpus, ModelOptions(fusion="statistics", **small), options, tmp_path)
-    errors = reconstruction_errors(trained.model, corpus.test, 64)
+    errors = reconstruction_errors(trained.model, corpus, 64)
     metrics = score_test(predict_corpus(trained.model, corpus, 64), errors, corpus, None)
     assert metrics["test/r"] > 0.5 and metrics["test/mae"] < metrics["trivial/mae"]
 

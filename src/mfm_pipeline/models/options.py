@@ -111,6 +111,11 @@ class ModelOptions(Options):
     kernel: Literal["gaussian", "multiquadric"] = Field(
         default="gaussian", description="Of the MMD: as published, or one that sees every scale."
     )
+    joint_prior: bool = Field(
+        default=False,
+        description="Draw all latents together to N(0, I), as Equation 4 has it, which makes "
+        "them independent of each other; else each by itself, as published.",
+    )
     prior_weight: Weight = Field(default=1.0, description="Weight lambda of the prior.")
     reconstruction: WeightPerModality = Field(
         default={DEFAULT: 1.0}, description="Weight of each modality's reconstruction."

@@ -1,7 +1,9 @@
 """Figures: data in, figure out."""
 
 from mfm_pipeline.plots.aligned_sample import choose_sample, plot_aligned_sample
+from mfm_pipeline.plots.comparison_bars import plot_comparison
 from mfm_pipeline.plots.data import plot_data
+from mfm_pipeline.plots.image_grid import plot_image_grid, plot_style_transfer
 from mfm_pipeline.plots.predictions import plot_predictions
 from mfm_pipeline.plots.reconstruction import plot_reconstruction
 from mfm_pipeline.plots.training import plot_training
@@ -9,8 +11,11 @@ from mfm_pipeline.plots.training import plot_training
 __all__ = [
     "choose_sample",
     "plot_aligned_sample",
+    "plot_comparison",
     "plot_data",
+    "plot_image_grid",
     "plot_predictions",
     "plot_reconstruction",
+    "plot_style_transfer",
     "plot_training",
 ]
