@@ -42,6 +42,7 @@ class Server:
     url: str
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     served: int = 0
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -59,7 +60,10 @@ class _Handler(BaseHTTPRequestHandler):
         before = sum(path == self.path for path, _ in self.log.requests)
         self.log.requests.append((self.path, self.headers["Range"]))
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
-        getattr(self, self.path.strip("/").replace("-", "_"))(int(asked[1]) if asked else 0, before)
+        start = int(asked[1]) if asked else 0
+        if self.path in self.log.files:
+            return self._ranged(start, self.log.files[self.path])
+        getattr(self, self.path.strip("/").replace("-", "_"))(start, before)
 
     def _answer(self, status: int, body: bytes, *, stop: int | None = None, **headers: str) -> None:
         self.send_response(status)
@@ -139,6 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def redirect(self, start: int, before: int) -> None:
         self._answer(302, b"", Location="/good")
+
+    def redirect_to_cut(self, start: int, before: int) -> None:
+        self._answer(302, b"", Location="/cut-once")
 
     def loop(self, start: int, before: int) -> None:
         self._answer(302, b"", Location="/loop")

@@ -1,5 +1,6 @@
 """Downloads from a server on this machine that does what servers do wrong."""
 
+import gzip
 import hashlib
 import logging
 import re
@@ -8,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
 
+from mfm_pipeline.config import ConfigLoader
 from mfm_pipeline.datasets import FolderDataset, RawFolderDataset
 from mfm_pipeline.errors import DataError, ParameterError
 from mfm_pipeline.ingestion.embed import read_vectors
@@ -20,7 +21,11 @@ from mfm_pipeline.ingestion.options import IngestionOptions
 from mfm_pipeline.pipelines.download import create_pipeline
 from mfm_pipeline.pipelines.download.nodes import download_files
 from mfm_pipeline.pipelines.download.options import DownloadOptions
+from mfm_pipeline.pipelines.pair_digits.nodes import read_digits
+from mfm_pipeline.pipelines.pair_digits.options import ImageOptions, SvhnDigests
+from mfm_pipeline.settings import CONFIG_LOADER_ARGS
 from tests.conftest import ROOT
+from tests.datasets.image_files import FREE, write_raw
 from tests.ingestion.environments import read_parameters
 from tests.pipelines.mirrors import CONTENT, DIGEST, GLOVE, HALF, SIZE, WRONG, Server, serve
 
@@ -101,6 +106,16 @@ def test_a_transfer_that_breaks_off_goes_on(
     download("cut-once")
     _check(tmp_path)
     assert server.requests == [("/cut-once", None), ("/cut-once", f"bytes={HALF}-")]
+    assert server.served == SIZE
+
+
+def test_a_transfer_goes_on_through_a_redirect(
+    server: Server, download: Download, tmp_path: Path
+) -> None:
+    download("redirect-to-cut")
+    _check(tmp_path)
+    assert [path for path, _ in server.requests] == ["/redirect-to-cut", "/cut-once"] * 2
+    assert server.requests[-1][1] == f"bytes={HALF}-"
     assert server.served == SIZE
 
 
@@ -209,6 +224,23 @@ def test_md5_and_a_choice_of_files(server: Server, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["b.bin"]
 
 
+def test_files_before_one_that_fails_stay(server: Server, tmp_path: Path) -> None:
+    files = {
+        name: {
+            "file": f"{name}.bin",
+            "urls": [f"{server.url}/{path}"],
+            "digest": DIGEST,
+            "size": SIZE,
+        }
+        for name, path in {"a": "good", "b": "wrong", "c": "good"}.items()
+    }
+    options = DownloadOptions.model_validate({"files": files})
+    with pytest.raises(DataError, match=r"b\.bin: found no mirror"):
+        download_files(tmp_path, options)
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+    assert not (tmp_path / "b.bin").exists() and not (tmp_path / "c.bin").exists()
+
+
 def test_a_folder_that_cannot_be_written(download: Download, tmp_path: Path) -> None:
     (tmp_path / "sub").write_text("a file where a folder should be")
     with pytest.raises(DataError, match=r"sub/a\.bin: cannot be read or written"):
@@ -235,10 +267,64 @@ def test_the_pipeline(server: Server, tmp_path: Path) -> None:
     assert (tmp_path / "raw" / "a.bin").read_bytes() == CONTENT
 
 
-def test_the_configuration_is_valid() -> None:
-    content = yaml.safe_load((ROOT / "conf/base/parameters_download.yml").read_text())
-    options = DownloadOptions.model_validate(content["download"])
-    assert options.wanted["glove"].size == 862_182_613
+def _configured(environment: str | None) -> dict[str, Any]:
+    loader = ConfigLoader(ROOT / "conf", environment, **CONFIG_LOADER_ARGS)
+    block: dict[str, Any] = loader["parameters"]["download"]
+    return block
+
+
+MNIST = {
+    "mnist/train-images-idx3-ubyte.gz",
+    "mnist/train-labels-idx1-ubyte.gz",
+    "mnist/t10k-images-idx3-ubyte.gz",
+    "mnist/t10k-labels-idx1-ubyte.gz",
+}
+
+
+@pytest.mark.parametrize(
+    ("environment", "files"),
+    [
+        (None, {"glove/glove.6B.zip"}),
+        ("pom", {"glove/glove.6B.zip"}),
+        ("blended_mnist", MNIST),
+        ("svhn_mnist", MNIST | {"svhn/train_32x32.mat", "svhn/test_32x32.mat"}),
+    ],
+)
+def test_what_each_environment_fetches(environment: str | None, files: set[str]) -> None:
+    options = DownloadOptions.model_validate(_configured(environment))
+    assert {one.file for one in options.wanted.values()} == files
+    for one in options.files.values():
+        assert all(url.endswith("/" + one.file.split("/")[1]) for url in one.urls)
+
+
+def test_the_configured_digests_of_svhn_are_those_its_reader_expects() -> None:
+    options = DownloadOptions.model_validate(_configured("svhn_mnist"))
+    for name, digest in SvhnDigests().model_dump().items():
+        assert options.files[f"svhn_{name}"].digest == digest
+
+
+def test_what_is_fetched_can_be_paired(server: Server, tmp_path: Path) -> None:
+    write_raw(tmp_path)
+    raw_root, block = tmp_path / "fetched", _configured("svhn_mnist")
+    block["only"] = [name for name in block["files"] if name != "glove"]
+    for name in block["only"]:
+        one = block["files"][name]
+        written = tmp_path / one["file"]
+        if not written.exists():  # Labels are written without .gz, for a change.
+            content = gzip.compress(written.with_suffix("").read_bytes())
+        else:
+            content = written.read_bytes()
+        server.files[f"/{one['file']}"] = content
+        one["urls"] = [f"{server.url}/wrong", f"{server.url}/{one['file']}"]
+        one["digest"] = "md5:" + hashlib.md5(content).hexdigest()
+        one["size"] = len(content)
+    download_files(raw_root, DownloadOptions.model_validate(block))
+    folders = {
+        name: RawFolderDataset(path=str(raw_root / name)).load() for name in ("mnist", "svhn")
+    }
+    images = ImageOptions.model_validate({"source": "svhn_mnist", "extra": True, **FREE})
+    sets = read_digits(**folders, images=images)
+    assert {name: len(found) for name, found in sets.items()} == {"mnist": 90, "svhn": 110}
 
 
 def test_glove_arrives_where_ingestion_looks_words_up(server: Server, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from .csd import SequenceReader as SequenceReader
 from .facet import Facet as Facet
 from .facet import FacetDataset as FacetDataset
 from .folder import FolderDataset as FolderDataset
+from .idx import IdxDataset as IdxDataset
 from .image_sets import ImageSetsDataset as ImageSetsDataset
 from .label_table import LabelTable as LabelTable
 from .label_table import LabelTableDataset as LabelTableDataset
@@ -26,6 +27,7 @@ from .raw_folder import RawFolderDataset as RawFolderDataset
 from .segment_words import SegmentWords as SegmentWords
 from .segment_words import SegmentWordsDataset as SegmentWordsDataset
 from .stream import FileStream as FileStream
+from .svhn import SvhnDataset as SvhnDataset
 from .table import Table as Table
 from .table import TableDataset as TableDataset
 from .textgrid import TextGrid as TextGrid

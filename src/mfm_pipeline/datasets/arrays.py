@@ -13,6 +13,9 @@ from mfm_pipeline.datasets.hdf5 import MAX_COMPRESSION, UNCHECKED_BYTES
 from mfm_pipeline.datasets.track import MAX_FEATURES
 from mfm_pipeline.errors import DataError
 
+#: What the kinds of dtypes are called in messages.
+KINDS = {"f": "numbers", "i": "numbers", "u": "numbers", "c": "complex numbers", "b": "booleans"}
+
 
 def check_matrix(shape: Sequence[int], kind: str, where: str) -> None:
     """Check that an array can be the features of a video, before it is read.
@@ -33,7 +36,7 @@ def check_matrix(shape: Sequence[int], kind: str, where: str) -> None:
     """
     if len(shape) != 2 or kind not in "fiu":
         raise DataError(
-            f"{where}: found {_KINDS.get(kind, 'no numbers')} of shape {tuple(shape)}; "
+            f"{where}: found {KINDS.get(kind, 'no numbers')} of shape {tuple(shape)}; "
             "expected real numbers of shape (frames, features)"
         )
     frames, width = shape
@@ -42,9 +45,6 @@ def check_matrix(shape: Sequence[int], kind: str, where: str) -> None:
             f"{where}: found {frames} frames of {width} features; "
             f"expected at least 1 frame of 1 to {MAX_FEATURES} features"
         )
-
-
-_KINDS = {"f": "numbers", "i": "numbers", "u": "numbers", "c": "complex numbers", "b": "booleans"}
 
 
 def check_expansion(claimed: int, stored: int, where: str) -> None:

@@ -85,8 +85,8 @@ def pair_by_label(
         ``as_published``: pairs are drawn from all images, then divided, so that an image
         may be in train and in test.
     balance : {"balanced", "as_they_come"}
-        ``balanced``: in each split as many pairs of one class as of another, but for the
-        one that does not divide. ``as_they_come``: each pair that exists is as likely as
+        ``balanced``: in each split, and in all, as many pairs of one class as of another, but
+        for one where they do not divide. ``as_they_come``: each pair that exists is as likely as
         another.
     seed : int
         The same seed gives the same pairs.
@@ -110,8 +110,7 @@ def pair_by_label(
         _check_labels(found, classes, name)
     rng = np.random.default_rng(seed)
     sizes = _sizes(count, valid, test)
-    quotas = np.array([_quotas(size, classes, rng) for size in sizes.tolist()])
-    wanted = quotas if balance == "balanced" else sizes
+    wanted = _quotas(sizes, classes, rng) if balance == "balanced" else sizes
     if way == "as_published":
         sets = [_gathered(found, classes) for found in labels.values()]
         rows, drawn = _draw(sets, np.asarray(wanted.sum(axis=0)), "all images", rng)
@@ -245,11 +244,14 @@ def _sizes(count: int, valid: float, test: float) -> IntArray:
     return sizes
 
 
-def _quotas(size: int, classes: int, rng: np.random.Generator) -> IntArray:
-    """Share `size` pairs among the classes; those that do not divide fall to some at random."""
-    quotas = np.full(classes, size // classes)
-    quotas[rng.permutation(classes)[: size % classes]] += 1
-    return quotas
+def _quotas(sizes: IntArray, classes: int, rng: np.random.Generator) -> IntArray:
+    """Return how many pairs of each class each split gets, shape (S, K).
+
+    As cards are dealt, round after round: alike in each split, and in all together.
+    """
+    dealt = rng.permutation(classes)[np.arange(sizes.sum()) % classes]
+    parts = np.split(dealt, sizes.cumsum()[:-1])
+    return np.array([np.bincount(part, minlength=classes) for part in parts])
 
 
 def _check_labels(labels: IntArray, classes: int, name: str) -> None:

@@ -97,10 +97,9 @@ def build_corpus(
         If the pairs are not of these images.
     """
     for name, found in image_sets.items():
-        rows = pairs.get(name)
-        if rows is None or rows.max() >= len(found) or (found.labels[rows] != pairs["label"]).any():
+        if name not in pairs or not _fits(found, pairs[name], pairs["label"]):
             raise DataError(
-                f"pairs: found none of these images of {name}; expected rows of them with the "
+                f"pairs: {name}: found rows of other images; expected rows of these, with the "
                 "pairs' labels (pair them again: --from-nodes=digits.pairing.pair_digits)"
             )
     corpus = CORPORA[images.source]
@@ -116,6 +115,11 @@ def _split(image_sets: Mapping[str, LabelledImages], pairs: pd.DataFrame) -> Spl
     }
     targets = Targets(pairs["label"].to_numpy(np.int64), DIGITS, "multiclass")
     return Split(modalities, targets, pairs["id"].to_numpy(np.str_))
+
+
+def _fits(images: LabelledImages, rows: pd.Series[int], labels: pd.Series[int]) -> bool:
+    inside = rows.between(0, len(images) - 1).all()
+    return bool(inside and (images.labels[rows] == labels).all())
 
 
 def _tell(pairs: Pairs, options: PairOptions) -> None:
