@@ -107,11 +107,11 @@ def diversity(values: Tensor, groups: Tensor) -> float:
     float
         NaN if no group has two members.
     """
-    # Distances come from products, whose rounding float32 would show between twins.
-    flat = values.flatten(1).double()
+    flat = values.flatten(1)
     means = []
     for group in torch.unique(groups):
-        members = flat[groups == group]
+        # Distances come from products, whose rounding float32 would show between twins.
+        members = flat[groups == group].double()
         n = len(members)
         if n > 1:
             means.append(_sum_of_distances(members) / (n * (n - 1) / 2))
