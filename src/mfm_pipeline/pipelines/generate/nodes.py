@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +34,13 @@ CHOSEN = "chosen"
 """What a choice of samplers is called that differs between latents."""
 
 
-def train_judges(corpus: Corpus, judge: JudgeOptions, checkpoints: Path) -> dict[str, State]:
+def train_judges(corpus: Corpus, judge: JudgeOptions, checkpoints: Path) -> State:
     """Train a classifier for each image modality, apart from the model that it judges.
 
     Returns
     -------
-    dict of str to dict
-        The state of each, by modality.
+    dict
+        Their states as one: descriptions by modality, weights by ``<modality>.<name>``.
 
     Raises
     ------
@@ -63,7 +62,14 @@ def train_judges(corpus: Corpus, judge: JudgeOptions, checkpoints: Path) -> dict
                 corpus, judge.model.model_copy(update=alone), judge.training, checkpoints / name
             )
         judges[name] = trained.blueprint.to_state(trained.model)
-    return judges
+    return {
+        "description": {name: state["description"] for name, state in judges.items()},
+        "weights": {
+            f"{name}.{key}": values
+            for name, state in judges.items()
+            for key, values in state["weights"].items()
+        },
+    }
 
 
 def fit_samplers(model: State, corpus: Corpus, options: GenerationOptions) -> SamplerStates:
@@ -114,7 +120,7 @@ def match_posterior(
 def score_images(
     model: State,
     samplers: SamplerStates,
-    judges: Mapping[str, Any],
+    judges: State,
     corpus: Corpus,
     options: GenerationOptions,
 ) -> pd.DataFrame:
@@ -134,7 +140,7 @@ def score_images(
             Inputs.from_split(corpus.test),
             labels,
             chosen,
-            {name: _judge(load(), name) for name, load in judges.items()},
+            {name: _judge(judges, name) for name in judges["description"]},
             options.scores,
             generator=torch.Generator().manual_seed(options.seed),
         )
@@ -205,9 +211,17 @@ def _latents(network: MFM, split: Split) -> dict[str, Tensor]:
     return {name: latent[torch.from_numpy(known[name])] for name, latent in latents.items()}
 
 
-def _judge(state: State, modality: str) -> Judge:
-    """Return a judge of images: logits, and the factor Fy as features."""
-    _, network = Blueprint.from_state(state)
+def _judge(judges: State, modality: str) -> Judge:
+    """Return the judge of a modality: logits, and the factor Fy as features."""
+    prefix = f"{modality}."
+    weights = {
+        key.removeprefix(prefix): values
+        for key, values in judges["weights"].items()
+        if key.startswith(prefix)
+    }
+    _, network = Blueprint.from_state(
+        {"description": judges["description"][modality], "weights": weights}
+    )
 
     def judge(images: Tensor) -> tuple[Tensor, Tensor]:
         latents = network.encode(as_inputs({modality: images}))
