@@ -180,6 +180,11 @@ class MFM(nn.Module):
         discriminative, generative = options.discriminative, options.generative
         latent = {"mmd": PointLatent, "kl": GaussianLatent}[options.prior]
         read = _chosen(modalities, options.reads)
+        if not read:
+            raise ParameterError(
+                f"reads is {', '.join(options.reads or ())}; "
+                f"expected one or more of {', '.join(modalities)}"
+            )
         fusion = options.chosen_fusion.build(read)
         layer: Layer = nn.Linear
         if discriminative.share < 1:
