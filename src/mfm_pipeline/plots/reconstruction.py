@@ -14,7 +14,8 @@ def plot_reconstruction(errors: pd.DataFrame, source: str) -> Figure:
     Parameters
     ----------
     errors : DataFrame
-        As `mfm_pipeline.evaluation.reconstruction_errors` returns it.
+        As `mfm_pipeline.evaluation.reconstruction_errors` returns it; empty if the
+        model generates nothing, which the figure then says.
     source : str
         Whose data it is, for the title.
     """
@@ -35,7 +36,11 @@ def plot_reconstruction(errors: pd.DataFrame, source: str) -> Figure:
     axes.set_xticks(range(len(modalities)), modalities)
     axes.set_ylim(bottom=0)
     tidy(axes, y="mean square error a sample")
-    handles = [axes.patches[0], axes.patches[1]]
-    axes.legend(handles, ["MFM", "training mean"], fontsize=8, frameon=False)
+    if modalities:
+        handles = [axes.patches[0], axes.patches[1]]
+        axes.legend(handles, ["MFM", "training mean"], fontsize=8, frameon=False)
+    else:
+        told = {"ha": "center", "va": "center", "fontsize": 8, "color": MUTED}
+        axes.text(0.5, 0.5, "the model generates nothing", transform=axes.transAxes, **told)
     figure.suptitle(f"Reconstruction on {source}, test", fontsize=10, x=0.01, ha="left")
     return figure
