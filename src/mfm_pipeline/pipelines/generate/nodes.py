@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from mfm_pipeline.pipelines.generate.figures import Scene
 from mfm_pipeline.pipelines.generate.options import GenerationOptions, JudgeOptions
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.training import fit
+
+log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 SamplerStates = dict[str, dict[str, Any]]
@@ -77,6 +80,8 @@ def train_judges(corpus: Corpus, judge: JudgeOptions, checkpoints: Path) -> Stat
 def fit_samplers(model: State, corpus: Corpus, options: GenerationOptions) -> SamplerStates:
     """Fit every kind of sampler to the latents of the training split.
 
+    A kind that was not chosen is left out if there are too few latents for it.
+
     Returns
     -------
     dict of str to dict
@@ -86,20 +91,19 @@ def fit_samplers(model: State, corpus: Corpus, options: GenerationOptions) -> Sa
     rng = np.random.default_rng(options.seed)
     chosen = np.sort(rng.permutation(len(corpus.train))[:MOST_LATENTS])
     latents = _latents(network, corpus.train.select(chosen))
-    components = options.samplers.components
-    return {
-        kind: {
-            key: array.tolist()
-            for key, array in generation.to_arrays(
-                generation.fit_samplers(
-                    latents,
-                    SamplerOptions(sampler=kind, components=components),
-                    seed=options.seed,
-                )
-            ).items()
-        }
-        for kind in SAMPLERS
-    }
+    states: SamplerStates = {}
+    for kind in SAMPLERS:
+        of_kind = SamplerOptions(sampler=kind, components=options.samplers.components)
+        try:
+            fitted = generation.fit_samplers(latents, of_kind, seed=options.seed)
+        except DataError as error:
+            if kind in options.samplers.sampler.values():
+                raise
+            log.warning("%s is left out: %s", kind, error)
+            continue
+        arrays = generation.to_arrays(fitted)
+        states[kind] = {key: array.tolist() for key, array in arrays.items()}
+    return states
 
 
 def match_posterior(
