@@ -219,3 +219,17 @@ def test_samples_without_what_is_read_are_left_out_and_guessed(tmp_path: Path) -
     assert set(test["predicted"][lacking]) == {str(counts.argmax())}
     frequency = test.filter(like="probability/")[lacking].to_numpy()
     np.testing.assert_allclose(frequency, np.tile(counts / counts.sum(), (lacking.sum(), 1)))
+
+
+def test_samples_without_what_is_read_do_not_train(tmp_path: Path) -> None:
+    options = ModelOptions.model_validate(SMALL | {"reads": "picture"})
+    weights = []
+    for shift in (0, 1):
+        corpus = mixed_corpus("multiclass")
+        lacking = ~corpus.train.modalities["picture"].present
+        assert lacking.sum() > 1
+        classes = corpus.train.targets.values
+        classes[lacking] = (classes[lacking] + shift) % 3
+        trained = fit(corpus, options, TrainingOptions(epochs=2), tmp_path)
+        weights.append(torch.cat([p.flatten() for p in trained.model.parameters()]))
+    assert torch.equal(*weights)
