@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from mfm_pipeline.cli import run
 from mfm_pipeline.data import Corpus, Modality, Split, Targets, Task
 
 # `pytest -m mutations --hypothesis-profile=mutations` runs over 5,000 mutations of files.
-settings.register_profile("quick", max_examples=25, deadline=None)
-settings.register_profile("mutations", max_examples=400, deadline=None)
+# The deadline is one for what hangs: each takes milliseconds.
+settings.register_profile("quick", max_examples=25, deadline=timedelta(seconds=10))
+settings.register_profile("mutations", max_examples=400, deadline=timedelta(seconds=10))
 settings.load_profile("quick")
 
 ROOT = Path(__file__).parents[1]

@@ -48,6 +48,21 @@ def test_a_misspelt_block_in_an_environment_names_its_file(tmp_path: Path) -> No
         load("mine", tmp_path)["parameters"]
 
 
+def test_a_misspelt_block_inside_the_namespace_of_digits_is_refused(tmp_path: Path) -> None:
+    for env in ("base", "mine"):
+        (tmp_path / env).mkdir()
+    (tmp_path / "base" / "parameters.yml").write_text("digits: {pairs: {seed: 0}}\n")
+    (tmp_path / "base" / "parameters_more.yml").write_text("digits: {model: {x: 0}}\n")
+    known = load("mine", tmp_path, digits={"pairs": {"seed": 1}, "model": {}})["parameters"]
+    assert known["digits"] == {"pairs": {"seed": 1}, "model": {"x": 0}}
+    said = "unknown parameter 'digits.pears'; did you mean 'digits.pairs'"
+    with pytest.raises(ParameterError, match=said):
+        load("mine", tmp_path, digits={"pears": {"seed": 1}})["parameters"]
+    (tmp_path / "mine" / "parameters_mine.yml").write_text("digits: {pears: {seed: 1}}\n")
+    with pytest.raises(ParameterError, match=rf"parameters_mine\.yml: {said}"):
+        load("mine", tmp_path)["parameters"]
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

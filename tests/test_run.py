@@ -15,7 +15,7 @@ from scipy.stats import pearsonr
 
 from tests.conftest import EPOCHS, QUICK, kedro_run
 
-SHARED_ENTRIES = {"shared_vectors", "raw_root"}
+SHARED_ENTRIES = {"shared_vectors", "raw_root", "digits.raw_mnist", "digits.raw_svhn"}
 
 
 @pytest.fixture
@@ -166,7 +166,15 @@ def test_verbose_shows_the_traceback(in_project: Path) -> None:
 
 def test_registered_names_are_the_contract() -> None:
     pipelines.set_requested(None)
-    assert set(pipelines.keys()) == {"__default__", "download", "ingest_features", "train_mfm"}
+    assert set(pipelines.keys()) == {
+        "__default__",
+        "compare_digits",
+        "download",
+        "ingest_features",
+        "pair_digits",
+        "train_mfm",
+        "train_mfm_digits",
+    }
 
 
 def test_no_environment_writes_where_another_reads(in_project: Path) -> None:
@@ -176,7 +184,7 @@ def test_no_environment_writes_where_another_reads(in_project: Path) -> None:
     folders: dict[str, set[Any]] = {}
     for env in sorted(path.name for path in (in_project / "conf").iterdir() if path.is_dir()):
         loader = ConfigLoader(str(in_project / "conf"), env, **CONFIG_LOADER_ARGS)
-        # Word vectors and downloads are shared, on purpose, and raw.
+        # Word vectors, downloads and digits are shared, on purpose, and raw.
         catalog = {n: e for n, e in loader["catalog"].items() if n not in SHARED_ENTRIES}
         entries = [e.get("dataset", e) for e in catalog.values()]
         folders[env] = {str(Path(e.get("filepath") or e["path"])) for e in entries}

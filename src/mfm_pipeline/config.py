@@ -15,7 +15,11 @@ from mfm_pipeline.errors import ParameterError
 BASE = "base"
 SAMPLE_CORPUS = "sample"
 
-# What may be said shortly on the command line, and what it stands for.
+#: Of the parameters and datasets of digits: a corpus of their own in every environment.
+DIGITS = "digits"
+NAMESPACES = (DIGITS,)
+
+# What may be said shortly on the command line, and what it stands for, in every namespace.
 SHORT_NAMES = {"seed": "training.seed", "resume": "training.resume"}
 # Read by the catalog, not by nodes.
 CATALOG_NAMES = {"raw_root"}
@@ -26,6 +30,10 @@ class ConfigLoader(OmegaConfigLoader):
 
     ``${corpus:}`` in any configuration file is the environment's name
     (``sample`` in ``base``), so that no environment reads another's files.
+
+    A catalog entry serves a pipeline that is reused in a namespace, too: what lies in
+    ``data/06_models/<corpus>/mfm`` as ``model`` lies in
+    ``data/06_models/<corpus>/digits/mfm`` as ``digits.model``.
 
     Raises
     ------
@@ -38,6 +46,7 @@ class ConfigLoader(OmegaConfigLoader):
         environment = env or BASE
         _check_environment(Path(conf_source), environment)
         corpus = SAMPLE_CORPUS if environment == BASE else environment
+        self._corpus = corpus
         OmegaConf.register_new_resolver("corpus", lambda: corpus, replace=True)
         kwargs["runtime_params"] = _expand_short_names(kwargs.get("runtime_params") or {})
         super().__init__(conf_source, env, **kwargs)
@@ -47,14 +56,15 @@ class ConfigLoader(OmegaConfigLoader):
         if key == "parameters" and key not in self.data:
             self._check_parameters()
         result: dict[str, Any] = super().__getitem__(key)
-        return result
+        return _in_namespaces(result, self._corpus) | result if key == "catalog" else result
 
     def _check_parameters(self) -> None:
         base, environment, *_ = self._read_raw_config("parameters")
-        known = [str(name) for config in base.values() for name in config]
+        known = _names(base.values())
         for path, config in environment.items():
-            _check_names(known, map(str, config), f"{path}: ")
-        _check_names(known, self.runtime_params.keys() - CATALOG_NAMES, "")
+            _check_names(known, _names([config]), f"{path}: ")
+        given = {k: v for k, v in self.runtime_params.items() if k not in CATALOG_NAMES}
+        _check_names(known, _names([given]), "")
 
 
 def _check_environment(conf_source: Path, environment: str) -> None:
@@ -64,12 +74,46 @@ def _check_environment(conf_source: Path, environment: str) -> None:
     raise ParameterError(f"unknown environment '{environment}'; there are {', '.join(known)}")
 
 
+def _in_namespaces(catalog: Mapping[str, Any], corpus: str) -> dict[str, Any]:
+    """Return a pattern for each entry with a folder of the corpus, in any namespace."""
+    return {
+        f"{{namespace}}.{name}": placed
+        for name, entry in catalog.items()
+        if not set(name) & set(".@{") and (placed := _in_subfolder(entry, corpus)) != entry
+    }
+
+
+def _in_subfolder(entry: Any, corpus: str) -> Any:
+    """Return a catalog entry whose files lie in a folder of the namespace."""
+    if isinstance(entry, Mapping):
+        return {key: _in_subfolder(value, corpus) for key, value in entry.items()}
+    if isinstance(entry, str) and (parts := entry.split("/"))[2:3] == [corpus]:
+        return "/".join([*parts[:3], "{namespace}", *parts[3:]])
+    return entry
+
+
 def _expand_short_names(given: Mapping[str, Any]) -> dict[str, Any]:
     expanded: dict[str, Any] = {k: v for k, v in given.items() if k not in SHORT_NAMES}
     for short in SHORT_NAMES.keys() & given.keys():
         block, name = SHORT_NAMES[short].split(".")
-        expanded[block] = {**expanded.get(block, {}), name: given[short]}
+        value = {name: given[short]}
+        expanded[block] = expanded.get(block, {}) | value
+        for namespace in NAMESPACES:
+            inner = expanded.get(namespace, {})
+            expanded[namespace] = {**inner, block: inner.get(block, {}) | value}
     return expanded
+
+
+def _names(configs: Iterable[Mapping[Any, Any]]) -> list[str]:
+    """Return the names of all blocks, those inside a namespace with its name in front."""
+    names = []
+    for config in configs:
+        for name, block in config.items():
+            if name in NAMESPACES and isinstance(block, Mapping):
+                names += [f"{name}.{inner}" for inner in block]
+            else:
+                names.append(str(name))
+    return names
 
 
 def _check_names(known: Iterable[str], given: Iterable[str], where: str) -> None:

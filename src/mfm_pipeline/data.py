@@ -262,7 +262,11 @@ class Split:
     @property
     def has_any_modality(self) -> BoolArray:
         """Whether a sample has at least one modality, shape ``(n,)``."""
-        result: BoolArray = np.logical_or.reduce([m.present for m in self.modalities.values()])
+        return self.has_any(self.modalities)
+
+    def has_any(self, names: Iterable[str]) -> BoolArray:
+        """Whether a sample has at least one of the modalities in `names`, shape ``(n,)``."""
+        result: BoolArray = np.logical_or.reduce([self.modalities[name].present for name in names])
         return result
 
     def select(self, index: Index) -> Split:

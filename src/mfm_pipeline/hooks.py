@@ -16,11 +16,14 @@ from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from pydantic import BaseModel
 
+from mfm_pipeline.config import DIGITS, SAMPLE_CORPUS
 from mfm_pipeline.errors import ParameterError
 
 LONGEST_PARAMETER = 500
 # Differs between a run and its continuation by intent.
-NOT_TRACKED = {"training.resume"}
+NOT_TRACKED = "training.resume"
+# Folders of states to go on from, by the last part of their names in the catalog.
+CHECKPOINTS = ("checkpoints", "trials")
 RUN_FILE = "mlflow_run.json"
 
 Catalog = CatalogProtocol[Any, Any]
@@ -33,8 +36,9 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 class TrackingHook(MlflowHook):  # type: ignore[misc]
     """kedro-mlflow's hook, with flat parameters and runs that can be resumed.
 
-    A training pipeline has an input ``checkpoints``, a folder; the MLflow run
-    it belongs to is written there, and ``resume=true`` opens that run again.
+    A training pipeline has an input ``checkpoints`` (or ``trials``, of several
+    trainings), a folder; the MLflow run it belongs to is written there, and
+    ``resume=true`` opens that run again.
 
     Raises
     ------
@@ -47,8 +51,9 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Catalog
     ) -> None:
         """Open the run (or the one to resume) and log every parameter of the pipeline."""
-        folder = _checkpoint_folder(pipeline, catalog)
-        resumed = _run_to_resume(pipeline, catalog, folder)
+        name = _checkpoints(pipeline)
+        folder: Path | None = catalog.load(name) if name else None
+        resumed = _run_to_resume(catalog, name, folder)
         self.mlflow_config.tracking.run.id = resumed
         parameters = _flat_parameters(pipeline, catalog)
         if resumed:
@@ -57,7 +62,7 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         if folder is not None:
             (folder / RUN_FILE).write_text(json.dumps({"run_id": self.run_id}))
         mlflow.log_params(parameters)
-        mlflow.set_tag("corpus", catalog.load("params:ingestion.corpus"))
+        mlflow.set_tag("corpus", _corpus(catalog, pipeline))
 
     @hook_impl
     def before_node_run(
@@ -78,14 +83,24 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         log.info("MLflow run %s; to see it: mlflow ui --backend-store-uri %s", self.run_id, uri)
 
 
-def _checkpoint_folder(pipeline: Pipeline, catalog: Catalog) -> Path | None:
-    names = [name for name in pipeline.inputs() if name.split(".")[-1] == "checkpoints"]
-    folder: Path | None = catalog.load(names[0]) if names else None
-    return folder
+def _checkpoints(pipeline: Pipeline) -> str | None:
+    """Return the name of the folder of checkpoints, in a namespace or not."""
+    inputs = sorted(pipeline.inputs())
+    return next((name for name in inputs if name.split(".")[-1] in CHECKPOINTS), None)
 
 
-def _run_to_resume(pipeline: Pipeline, catalog: Catalog, folder: Path | None) -> str | None:
-    if folder is None or not catalog.load("params:training").resume:
+def _corpus(catalog: Catalog, pipeline: Pipeline) -> str:
+    """Return the name of the corpus; the digits of conf/base have one of their own."""
+    corpus: str = catalog.load("params:ingestion.corpus")
+    digits = any(name.startswith(f"params:{DIGITS}.") for name in pipeline.inputs())
+    return DIGITS if digits and corpus == SAMPLE_CORPUS else corpus
+
+
+def _run_to_resume(catalog: Catalog, name: str | None, folder: Path | None) -> str | None:
+    if name is None or folder is None:
+        return None
+    namespace = name.removesuffix(name.split(".")[-1])
+    if not catalog.load(f"params:{namespace}training").resume:
         return None
     path = folder / RUN_FILE
     if not path.exists():
@@ -101,7 +116,7 @@ def _flat_parameters(pipeline: Pipeline, catalog: Catalog) -> dict[str, Any]:
     for name in sorted(pipeline.inputs()):
         if name.startswith("params:"):
             flat |= _flatten(name.removeprefix("params:"), catalog.load(name))
-    return {key: value for key, value in flat.items() if key not in NOT_TRACKED}
+    return {key: value for key, value in flat.items() if not key.endswith(NOT_TRACKED)}
 
 
 def _flatten(name: str, value: Any) -> dict[str, Any]:

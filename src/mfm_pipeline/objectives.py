@@ -16,6 +16,11 @@ from mfm_pipeline.models.mfm import MfmOutput
 from mfm_pipeline.models.options import ModelOptions
 from mfm_pipeline.models.per_modality import value_for
 
+Kernel = Literal["gaussian", "multiquadric"]
+
+SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Widths of the inverse multiquadric kernel, which sees differences of every size."""
+
 
 class Costs(NamedTuple):
     """Costs of one batch, each a scalar.
@@ -49,6 +54,11 @@ class Objective:
         Lambda.
     reconstruction : mapping of str to float
         Weight of each modality's reconstruction.
+    kernel : {"gaussian", "multiquadric"}
+        Of the MMD.
+    joint : bool
+        Draw all latents together to the prior, as Equation 4 has it, so that they
+        are independent of each other; else each by itself, as published.
     """
 
     def __init__(
@@ -58,9 +68,13 @@ class Objective:
         prior: Literal["mmd", "kl"],
         prior_weight: float,
         reconstruction: Mapping[str, float],
+        kernel: Kernel = "gaussian",
+        joint: bool = False,
     ) -> None:
         self.task = task
         self.prior = prior
+        self.kernel = kernel
+        self.joint = joint
         self.prior_weight = prior_weight
         self.reconstruction = dict(reconstruction)
 
@@ -71,6 +85,8 @@ class Objective:
             task=task,
             prior=options.prior,
             prior_weight=options.prior_weight,
+            kernel=options.kernel,
+            joint=options.joint_prior,
             reconstruction={
                 name: value_for(name, options.reconstruction, "reconstruction")
                 for name in modalities
@@ -99,24 +115,38 @@ class Objective:
             name: reconstruction_cost(value, inputs.values[name], inputs.observed(name))
             for name, value in output.reconstructions.items()
         }
-        prior = sum(
-            (
-                self._divergence(latent, inputs.present.get(name))
-                for name, latent in output.latents.items()
-            ),
-            task.new_zeros(()),
-        )
+        prior = self._divergence(output.latents, inputs.present)
         total = task + self.prior_weight * prior
         for name, cost in reconstruction.items():
             total = total + self.reconstruction[name] * cost
         return Costs(total, task, reconstruction, prior)
 
-    def _divergence(self, latent: Latent, present: Tensor | None) -> Tensor:
+    def _divergence(self, latents: Mapping[str, Latent], present: Mapping[str, Tensor]) -> Tensor:
+        """Return the divergence from the prior: of each latent, summed, or of all as one."""
+        if self.joint:
+            latents = {"": _side_by_side(latents, present)}
+        return torch.stack(
+            [self._divergence_of(latent, present.get(name)) for name, latent in latents.items()]
+        ).sum()
+
+    def _divergence_of(self, latent: Latent, present: Tensor | None) -> Tensor:
         if self.prior == "mmd":
-            return mmd(latent.sample, torch.randn_like(latent.sample), present)
+            return mmd(latent.sample, torch.randn_like(latent.sample), present, self.kernel)
         if latent.log_variance is None:
             raise ValueError("prior 'kl' needs a latent with a variance; this one is a point")
         return kl(latent.mean, latent.log_variance, present)
+
+
+def _side_by_side(latents: Mapping[str, Latent], present: Mapping[str, Tensor]) -> Latent:
+    """Return all latents as one; what a sample lacks is drawn from the prior, and costs nothing."""
+    parts = []
+    for name, latent in latents.items():
+        sample = latent.sample
+        if name in present:
+            sample = torch.where(present[name][:, None], sample, torch.randn_like(sample))
+        parts.append(sample)
+    joint = torch.cat(parts, dim=1)
+    return Latent(joint, joint, None)
 
 
 def task_cost(prediction: Tensor, targets: Tensor, task: Task) -> Tensor:
@@ -160,12 +190,13 @@ def reconstruction_cost(reconstruction: Tensor, values: Tensor, mask: Tensor) ->
     return square / (mask.sum() * inner.numel()).clamp(min=1)
 
 
-def mmd(latent: Tensor, draws: Tensor, present: Tensor | None = None) -> Tensor:
+def mmd(
+    latent: Tensor, draws: Tensor, present: Tensor | None = None, kernel: Kernel = "gaussian"
+) -> Tensor:
     """Return the squared maximum mean discrepancy of a latent from the prior.
 
-    Biased estimator with the kernel ``k(a, b) = exp(-mean((a - b)^2) / z)``:
-    the mean of k over pairs of latents, plus that over pairs of draws, less
-    twice that over pairs of one and the other.
+    Biased estimator: the mean of the kernel k over pairs of latents, plus that
+    over pairs of draws, less twice that over pairs of one and the other.
 
     Parameters
     ----------
@@ -174,6 +205,11 @@ def mmd(latent: Tensor, draws: Tensor, present: Tensor | None = None) -> Tensor:
         Draws from N(0, I).
     present : Tensor of bool, shape (n,), optional
         Rows that count, as many of the draws as of the latent.
+    kernel : {"gaussian", "multiquadric"}
+        ``exp(-mean((a - b)^2) / z)``, published with the paper, which is so wide that
+        it hardly sees more than the mean; or the sum over `SCALES` s of
+        ``c / (c + |a - b|^2)``, c = 2 z s (Tolstikhin et al., Wasserstein
+        Auto-Encoders, 2018, Section 4), divided by their number.
 
     Returns
     -------
@@ -188,7 +224,27 @@ def mmd(latent: Tensor, draws: Tensor, present: Tensor | None = None) -> Tensor:
     points = torch.cat([latent, draws]) / size
     square = points.square().sum(dim=1)
     distance = torch.addmm(square[:, None] + square, points, points.t(), alpha=-2)
-    return sign @ torch.exp(-distance) @ sign
+    return sign @ similarity(distance, size, kernel) @ sign
+
+
+def similarity(distance: Tensor, size: int, kernel: Kernel) -> Tensor:
+    """Return the kernel of `mmd` at squared distances that are divided by the size squared.
+
+    Parameters
+    ----------
+    distance : Tensor, of any shape
+        ``|a - b|^2 / z^2``.
+    size : int
+        z.
+    kernel : {"gaussian", "multiquadric"}
+    """
+    if kernel == "gaussian":
+        return torch.exp(-distance)
+    widths = [2 * scale / size for scale in SCALES]
+    # Rounding may have left a distance a little below 0.
+    above = distance.clamp(min=0)
+    terms = torch.stack([width / (width + above) for width in widths])
+    return terms.mean(dim=0)
 
 
 def kl(mean: Tensor, log_variance: Tensor, present: Tensor | None = None) -> Tensor:

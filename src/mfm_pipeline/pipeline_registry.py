@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from mfm_pipeline.pipelines import download, ingest_features, sample, train_mfm
+from mfm_pipeline.config import DIGITS
+from mfm_pipeline.pipelines import (
+    compare_digits,
+    download,
+    generate,
+    ingest_features,
+    pair_digits,
+    sample,
+    train_mfm,
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every pipeline that ``kedro run --pipeline=NAME`` knows."""
     ingestion = sample.create_pipeline() + ingest_features.create_pipeline()
-    training = ingestion + sample.create_scoring_pipeline() + train_mfm.create_pipeline()
+    planted = sample.create_scoring_pipeline()
+    training = ingestion + planted + train_mfm.create_pipeline(bounds=planted.outputs())
+    pairing = pair_digits.create_pipeline()
+    digits = pairing + Pipeline(train_mfm.create_pipeline(), namespace=DIGITS)
     return {
+        "compare_digits": pairing + compare_digits.create_pipeline(),
         "download": download.create_pipeline(),
+        "generate": generate.create_pipeline(),
         "ingest_features": ingestion,
+        "pair_digits": pairing,
         "train_mfm": training,
+        "train_mfm_digits": digits,
         "__default__": training,
     }

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from mfm_pipeline.datasets import unpickle
 from mfm_pipeline.datasets.bundle import Bundle
 from mfm_pipeline.datasets.npz import NpzDataset, read_npz
 from mfm_pipeline.datasets.pickled import PickledDataset, read_pickled
@@ -192,12 +193,28 @@ def test_names_of_splits(tmp_path: Path, names: tuple[str, ...]) -> None:
     _check(read_pickled(_pickled(tmp_path, dict(zip(names, CONTENT.values(), strict=True)))))
 
 
+def test_an_array_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large file may take more steps, as the bytes of its arrays are no steps."""
+    monkeypatch.setattr(unpickle, "MAX_STEPS", 1000)
+    for width, fits in ((4, False), (800, True)):
+        arrays = [np.full((2, width), i, dtype=np.float32) for i in range(100)]
+        path = _pickled(tmp_path, {**CONTENT, "train": {"audio": arrays}})
+        if fits:
+            found = read_pickled(path).array("audio", "train")
+            assert found is not None and found.shape == (100, 2, width)
+            np.testing.assert_array_equal(found[:, 1, -1], np.arange(100))
+        else:
+            with pytest.raises(DataError, match="found more than 1000 opcodes"):
+                read_pickled(path)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ({"train": {}, "test": {}}, "found 'train', 'test'; expected one split called valid or"),
         ({**CONTENT, "dev": {}}, "expected one split called valid or val or dev"),
         ({}, "found nothing; expected one split called train"),
+        ({"x" * 10**6: {}}, "found 'x{79}; expected one split called train"),
         ({**CONTENT, "test": []}, "split 'test': found list; expected a dict of arrays"),
         ([1], "found list; expected a dict of splits"),
     ],

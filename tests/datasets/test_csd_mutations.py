@@ -16,7 +16,7 @@ from mfm_pipeline.errors import DataError
 from tests.datasets.sequences import covarep, words
 
 pytestmark = pytest.mark.mutations
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

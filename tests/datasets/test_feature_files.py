@@ -12,6 +12,7 @@ from mfm_pipeline.datasets.array_file import ArrayFile
 from mfm_pipeline.datasets.covarep import Covarep
 from mfm_pipeline.datasets.facet import Facet
 from mfm_pipeline.datasets.formats import FORMATS, sniff_format
+from mfm_pipeline.datasets.segment_words import SegmentWords
 from mfm_pipeline.datasets.table import Table
 from mfm_pipeline.errors import DataError, ParameterError
 from tests.datasets.feature_files import OPENFACE, VALUES, check, written
@@ -78,6 +79,15 @@ def test_catalog(tmp_path: Path) -> None:
 def test_sniffing(tmp_path: Path, name: str, text: str, format: str) -> None:
     assert sniff_format(written(tmp_path, name, text)) == format
     assert format in FORMATS
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_sniffing_segments_in_every_encoding(tmp_path: Path, encoding: str, end: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(end.join(["0,qué,0,1,0,1", "1,sí,1,2,1,2"]).encode(encoding))
+    assert sniff_format(path) == "segment_words"
+    assert SegmentWords().read(path).features.tolist() == ["qué", "sí"]
 
 
 def test_sniffing_the_unknown(tmp_path: Path) -> None:

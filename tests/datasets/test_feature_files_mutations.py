@@ -26,7 +26,7 @@ from mfm_pipeline.datasets.track import TrackFormat
 from mfm_pipeline.errors import DataError
 
 pytestmark = [pytest.mark.mutations, pytest.mark.filterwarnings("error")]
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 TEXTS = {
     "facet.csv": "a,b,c,d,e,joy,anger\n1,2,3,4,5,0.5,NaN\n2,2,3,4,5,,1e3\n",

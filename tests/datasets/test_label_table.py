@@ -92,6 +92,11 @@ def test_columns_without_names_and_empty_rows_are_left_out(tmp_path: Path) -> No
         ("video,start,end\na,,\na,1_0,20\n", "line 3, column 'start': found '1_0'; expected sec"),
         ("video,start,end\na,nan,1\n", "column 'start': found 'nan'; expected seconds"),
         ("video,start,end\na,0,1e999\n", "column 'end': found '1e999'; expected seconds"),
+        (
+            "video,start,end\na,-1,1\n",
+            "line 2, column 'start': found '-1'; expected seconds from 0",
+        ),
+        ("video,start,end\na,0,1\nb,0,1\na,0,1.0\n", r"line 4: found 'a' from 0 to 1 s again, as"),
         ("video,start,end\na,1,1\n", "line 2, column 'end': found '1'; expected more than the st"),
         ("video,split\na,dev\nb,trial\n", "line 3, column 'split': found 'trial'; expected train"),
         ("video,speaker\na,\n", "line 2, column 'speaker': found an empty cell; expected a speak"),
@@ -202,7 +207,7 @@ def test_the_dataset_only_reads(tmp_path: Path) -> None:
         dataset.save("anything")  # type: ignore[arg-type]
 
 
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _try(folder: Path, content: bytes) -> None:

@@ -3,6 +3,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mfm_pipeline.datasets import PreparedArray
 from mfm_pipeline.datasets.prepared import find_array
@@ -43,3 +45,33 @@ def test_what_is_no_hdf5_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "y_train.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(DataError, match=r"y_train\.h5"):
         PreparedArray(tmp_path / "y_train.h5")
+
+
+@pytest.mark.mutations
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    packed=st.booleans(),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=12),
+    cut=st.none() | st.floats(0, 1),
+    early=st.booleans(),
+)
+def test_changed_bytes(
+    tmp_path: Path,
+    packed: bool,
+    changes: list[tuple[float, int]],
+    cut: float | None,
+    early: bool,
+) -> None:
+    path = tmp_path / "audio_train.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("d1", data=np.arange(24.0).reshape(2, 3, 4), compression=9 * packed)
+    content = bytearray(path.read_bytes())
+    reach = 1200 if early else len(content) - 1  # The structure lies early in the file.
+    for where, value in changes:
+        content[int(where * reach)] = value
+    path.write_bytes(content if cut is None else content[: int(cut * len(content))])
+    try:
+        array = PreparedArray(path)
+        assert array.read().shape == array.shape
+    except DataError as error:
+        assert path.name in str(error) and "\n" not in str(error)

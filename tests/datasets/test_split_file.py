@@ -88,7 +88,7 @@ def test_csv_that_gives_no_splits_is_refused(content: str, message: str, tmp_pat
         _read(tmp_path, content, "folds.csv")
 
 
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.mutations

@@ -29,7 +29,7 @@ from tests.datasets.test_word_timings import LONG, SEGMENT, SHORT, SPEAKERS
 
 pytestmark = pytest.mark.mutations
 
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 MAX_SECONDS, MAX_MEMORY = 10, 2**29
 
 SPLIT: dict[str, Any] = {

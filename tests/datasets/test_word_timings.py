@@ -1,5 +1,6 @@
 """Transcripts in time, against files written by hand."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,30 @@ def test_short_form(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.intervals, [[0, 0.5], [0.5, 0.9], [0.9, 1.5]])
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
+def test_accents_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    words = ["película", "NIÑO", "qué"] + ["“así”"] * (encoding != "latin-1")
+    lines = [f"{i},{word},{i},{i + 1},{i},{i + 1}" for i, word in enumerate(words)]
+    text = "\n".join(lines)
+    assert SegmentWords().read(_write(tmp_path, text, encoding)).features.tolist() == words
+    intervals = [f'{i} {i + 1} "{word}"' for i, word in enumerate(words)]
+    text = HEAD + f"{len(words)} " + "\n".join(intervals)
+    assert TextGrid().read(_write(tmp_path, text, encoding)).features.tolist() == words
+
+
+def test_millions_of_bytes_that_are_not_utf_8_are_read_quickly(tmp_path: Path) -> None:
+    path = _write(tmp_path, b"a\xff" * 2**21)
+    start = time.process_time()
+    with pytest.raises(DataError, match="line 1: found 'aÿaÿ"):
+        SegmentWords().read(path)
+    assert time.process_time() - start < 2  # 0.2 s where nothing else runs.
+
+
+def test_bytes_of_no_encoding_become_marks(tmp_path: Path) -> None:
+    found = SegmentWords().read(_write(tmp_path, b"0,\x81a,0,1,0,1"))
+    assert found.features.tolist() == ["\ufffda"]
+
+
 def test_speakers_are_merged_in_order_of_time(tmp_path: Path) -> None:
     found = TextGrid().read(_write(tmp_path, SPEAKERS))
     assert found.features.tolist() == ["a", "b", "c", "d"]
@@ -198,9 +223,10 @@ SEGMENT = """0,HELLO,0.0,0.5,10.0,10.5
 
 
 def test_segment_words(tmp_path: Path) -> None:
+    # UTF-8, and one word in Latin-1.
     path = _write(tmp_path, SEGMENT.encode() + b"4,caf\xe9,2,3,12,13")
     for found in (SegmentWords().read(path), SegmentWordsDataset(filepath=str(path)).load()):
-        assert found.features.tolist() == ["HELLO", "1,000", "WORLD", "caf�"]
+        assert found.features.tolist() == ["HELLO", "1,000", "WORLD", "café"]
         np.testing.assert_array_equal(
             found.intervals, [[10, 10.5], [10.5, 10.75], [10.75, 11], [12, 13]]
         )

@@ -26,7 +26,7 @@ from mfm_pipeline.features.words import look_up, wanted_tokens
 from mfm_pipeline.simulation.vocabulary import build_vocabulary
 from tests.conftest import SHARED_DATA
 
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 GLOVE = SHARED_DATA / "glove" / "glove.6B.50d.top20k.txt.gz"
 
 Rows = list[tuple[bytes, list[float]]]
@@ -76,6 +76,8 @@ FORMS = {
     "trailing.vec": lambda rows: _text(rows, header=True, end=b" \n"),
     "blank.txt": lambda rows: _text(rows) + b"\n",
     "open.txt": lambda rows: _text(rows).rstrip(b"\n"),
+    "mark.txt": lambda rows: b"\xef\xbb\xbf" + _text(rows),
+    "marked_header.txt": lambda rows: b"\xef\xbb\xbf" + _text(rows, header=True),
     "gensim.txt": lambda rows: _text(rows, header=True),
     "gensim.vec.gz": lambda rows: _text(rows, header=True),
     "new.bin": lambda rows: _binary(rows),
@@ -134,6 +136,26 @@ def test_one_member_of_an_archive(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=expected):
             read_word_vectors(path, ["a"], member=member)
+
+
+def test_what_macos_adds_to_an_archive_is_no_member(tmp_path: Path) -> None:
+    path = tmp_path / "glove.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("glove.6B.300d.txt", "a 1 2\n")
+        archive.writestr("__MACOSX/._glove.6B.300d.txt", b"\0\5\x16\7")
+    for member in (None, "*300d*"):
+        assert read_word_vectors(path, ["a"], member=member).words == ("a",)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_that_unpack_without_bound_are_not_opened(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.txt", b"a 1 1\n" * 2**18)
+    tracemalloc.start()
+    _fails(path, f"a.txt: found compression {method}; expected deflate or none")
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
 
 
 def test_names_of_members_that_would_break_the_message(tmp_path: Path) -> None:

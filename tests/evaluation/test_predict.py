@@ -40,7 +40,7 @@ def test_predictions_are_the_model_s_in_any_batch_size(make_corpus: MakeCorpus, 
 def test_reconstruction_errors_by_a_loop(make_corpus: MakeCorpus) -> None:
     corpus = make_corpus()
     model = Blueprint.of(corpus.train, ModelOptions()).build().eval()
-    errors = reconstruction_errors(model, corpus.test, batch_size=6).set_index(["modality", "id"])
+    errors = reconstruction_errors(model, corpus, batch_size=6).set_index(["modality", "id"])
     inputs = Inputs.from_split(corpus.test)
     with torch.inference_mode():
         output = model(inputs)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from mfm_pipeline.features.segment import (
     Members,
     assign_words,
+    count_overlapping,
     fill_steps,
     find_dropped,
     fit_steps,
@@ -68,6 +69,15 @@ def test_no_word_lands_in_two_touching_segments(
     spoken = np.array([(start, start + length) for start, length in words]).reshape(-1, 2)
     members = assign_words(segments, spoken)
     assert len(set(members.words.tolist())) == len(members.words)
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 5)), max_size=8))
+def test_overlapping_segments_are_counted(spans: list[tuple[int, int]]) -> None:
+    spans = sorted((start, start + length) for start, length in spans)
+    overlapping = sum(any(spans[j][1] > spans[i][0] for j in range(i)) for i in range(len(spans)))
+    segments = np.array(spans, dtype=float).reshape(-1, 2)[::-1]
+    assert count_overlapping(segments) == overlapping
+    assert count_overlapping(segments + np.array([0, 1e-6])) == overlapping
 
 
 def test_by_hand() -> None:

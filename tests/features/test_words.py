@@ -36,6 +36,8 @@ def _order(word: str, *expected: str) -> None:
         ("you're", ["you 're"]),
         ("she'd", ["she 'd"]),
         ("don\u2019t", ["don\u2019t", "don't", "do n't"]),
+        ("don\u00b4t", ["don\u00b4t", "don't", "do n't"]),
+        ("don`t", ["don`t", "don't", "do n't"]),
         ("\u2019em", ["\u2019em", "'em", "em"]),
         ("well-made", ["well-made", "well made", "Well made"]),
         ("son-in-law's", ["son-in-law's", "son-in-law 's", "son-in-law", "son in law"]),

@@ -71,7 +71,7 @@ class ReadStyle(Encoder):
         self.modality = modality
 
     def forward(self, inputs: Inputs) -> Tensor:
-        return inputs.values[self.modality].float()[:, 0, CLASSES, ::3] / 255
+        return inputs.values[self.modality][:, 0, CLASSES, ::3]
 
 
 class ReadLabel(Encoder):
@@ -80,7 +80,7 @@ class ReadLabel(Encoder):
     size = CLASSES
 
     def forward(self, inputs: Inputs) -> Tensor:
-        bars = [v.float()[:, :, :CLASSES].mean(dim=(1, 3)) / 255 for v in inputs.values.values()]
+        bars = [v[:, :, :CLASSES].mean(dim=(1, 3)) for v in inputs.values.values()]
         present = torch.stack(list(inputs.present.values())).float()
         shown = (torch.stack(bars) * present[:, :, None]).sum(dim=0)
         return shown / present.sum(dim=0).clamp(min=1)[:, None]
@@ -112,7 +112,7 @@ def stripes_inputs(n: int, seed: int = 0) -> tuple[Inputs, Tensor]:
     labels = torch.randint(CLASSES, (n,), generator=generator)
     bars = nn.functional.one_hot(labels, CLASSES).float()
     values = {
-        name: (Paint(c)(bars, torch.rand(n, 2, generator=generator), 1) * 255).to(torch.uint8)
+        name: (Paint(c)(bars, torch.rand(n, 2, generator=generator), 1) * 255).floor() / 255
         for name, c in CHANNELS.items()
     }
     present = {name: torch.ones(n, dtype=torch.bool) for name in CHANNELS}

@@ -142,7 +142,7 @@ def test_style_transfer_crosses_rows_and_columns() -> None:
     grid = transfer_style(model, latents[DISCRIMINATIVE][:4], styles, batch_size=3)
     for name, images in grid.items():
         assert images.shape == (4, 5, CHANNELS[name], 4, 4)
-        source = inputs.values[name].float() / 255
+        source = inputs.values[name]
         for row in range(4):
             for column in range(5):
                 torch.testing.assert_close(images[row, column, :, :3], source[row, :, :3])
@@ -176,14 +176,14 @@ def test_a_missing_modality_comes_through_zy_of_the_observed_alone(observed: str
     samplers = priors(model, inputs)
     # What the missing modality shows must not matter.
     changed = observing(inputs, list(CHANNELS))
-    changed.values[missing] = 255 - inputs.values[missing]
+    changed.values[missing] = 1 - inputs.values[missing]
     made, same = (
         generate_missing(model, given, [observed], samplers, 3, generator=seeded(), batch_size=2)
         for given in (inputs, changed)
     )
     assert list(made) == [missing] and made[missing].shape[:2] == (7, 3)
     torch.testing.assert_close(made, same, rtol=0, atol=0)
-    bars = inputs.values[observed].float()[:, :1, :3] / 255
+    bars = inputs.values[observed][:, :1, :3]
     torch.testing.assert_close(
         made[missing][..., :3, :], bars[:, None].expand_as(made[missing][..., :3, :])
     )

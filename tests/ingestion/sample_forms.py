@@ -60,11 +60,12 @@ def _each(folder: Path, suffix: str, write: Callable[[Path, Entry], None]) -> An
     return write_all
 
 
-def covarep(folder: Path) -> Any:
-    return _each(
-        folder / "covarep", ".mat",
-        lambda path, entry: scipy.io.savemat(path, {"features": entry[1].astype(np.float64)}),
-    )  # fmt: skip
+def covarep(folder: Path, compressed: bool = False) -> Any:
+    def write(path: Path, entry: Entry) -> None:
+        values = {"features": entry[1].astype(np.float64)}
+        scipy.io.savemat(path, values, do_compression=compressed)
+
+    return _each(folder / "covarep", ".mat", write)
 
 
 def covarep_73(folder: Path) -> Any:
@@ -99,8 +100,9 @@ def openface(folder: Path) -> Any:
         rows: list[list[Any]] = []
         for i, ((start, _), row) in enumerate(zip(*entry, strict=True)):
             kept = [i, 0, repr_float(start), 0.98, 1, *map(repr_float, row)]
-            other = [i, 1, repr_float(start), 0.3, 1, *[7.0] * len(row)]
-            rows += [other, kept] if i % 3 else [kept]
+            unsure = [i, 1, repr_float(start), 0.3, 1, *[7.0] * len(row)]
+            lost = [i, 2, repr_float(start), 1.0, 0, *[9.0] * len(row)]
+            rows += [[kept], [unsure, kept], [lost, kept, unsure]][i % 3]
         _rows(path, header, rows)
 
     return _each(folder / "openface", ".csv", write)
@@ -116,13 +118,19 @@ def opensmile(folder: Path) -> Any:
     return _each(folder / "opensmile", ".csv", write)
 
 
-def table(folder: Path, name: str) -> Any:
-    def write(path: Path, entry: Entry) -> None:
-        header = ["start", "end", *(f"f{i}" for i in range(entry[1].shape[1]))]
-        rows = ([*map(repr_float, at), *map(repr_float, r)] for at, r in zip(*entry, strict=True))
-        _rows(path, header, rows)
+def table(folder: Path, name: str, times: str = "start,end", delimiter: str = ",") -> Any:
+    """Write CSV files with two columns of times, one, or (for a fixed rate) none."""
+    columns = times.split(",") if times else []
 
-    return _each(folder / name, ".csv", write)
+    def write(path: Path, entry: Entry) -> None:
+        header = [*columns, *(f"f{i}" for i in range(entry[1].shape[1]))]
+        rows = (
+            [*map(repr_float, at[: len(columns)]), *map(repr_float, r)]
+            for at, r in zip(*entry, strict=True)
+        )
+        _rows(path, header, rows, delimiter)
+
+    return _each(folder / name, ".csv" if delimiter == "," else ".tsv", write)
 
 
 def array(folder: Path, name: str) -> Any:
@@ -132,7 +140,34 @@ def array(folder: Path, name: str) -> Any:
     )  # fmt: skip
 
 
-def textgrid_long(folder: Path) -> Any:
+def array_at_rate(folder: Path, name: str) -> Any:
+    return _each(folder / name, ".npy", lambda path, entry: np.save(path, entry[1]))
+
+
+def segment_csd(folder: Path, file: str, segments: dict[str, Entry]) -> Any:
+    """Write a sequence with a key a segment, ``video[0]``, as of features cut beforehand."""
+
+    def write_all(entries: dict[str, Entry]) -> None:
+        cut = {}
+        for video, (intervals, values) in entries.items():
+            owner = _owners(intervals, segments[video])
+            for number in np.unique(owner).tolist():
+                rows = owner == number
+                cut[f"{video}[{number}]"] = Track(intervals[rows], values[rows])
+        RawFolderDataset(path=str(folder)).save({f"S_{file}.csd": ComputationalSequence(file, cut)})
+
+    return write_all
+
+
+def _owners(intervals: np.ndarray, segments: Entry) -> np.ndarray:
+    """Return the segment of each row; what lies between two goes with the one before."""
+    starts = segments[0][:, 0]
+    return np.clip(np.searchsorted(starts, intervals[:, 0], side="right") - 1, 0, None)
+
+
+def textgrid_long(folder: Path, encoding: str = "utf-8") -> Any:
+    """Write TextGrids in the long form, with P2FA's tiers."""
+
     def write(path: Path, entry: Entry) -> None:
         end = float(entry[0].max())
         lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0"]
@@ -147,32 +182,43 @@ def textgrid_long(folder: Path) -> Any:
             for i, ((start, stop), token) in enumerate(spans, 1):
                 lines += [f"        intervals [{i}]:", f"            xmin = {float(start)!r}"]
                 lines += [f"            xmax = {float(stop)!r}", f'            text = "{token}"']
-        path.write_text("\n".join(lines) + "\n")
+        path.write_text("\n".join(lines) + "\n", encoding=encoding)
 
     return _each(folder / "words", ".TextGrid", write)
 
 
-def textgrid_short_utf16(folder: Path) -> Any:
+def textgrid_short(folder: Path, encoding: str = "utf-8") -> Any:
+    """Write TextGrids in the short form, with the tiers of the Montreal Forced Aligner.
+
+    Time without a word has an interval without text, and phones come last.
+    """
+
     def write(path: Path, entry: Entry) -> None:
         end = float(entry[0].max())
-        lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "0", repr(end)]
-        lines += ["<exists>", "1", '"IntervalTier"', '"words"', "0", repr(end), str(len(entry[1]))]
+        spans: list[tuple[float, float, str]] = []
         for (start, stop), token in zip(*entry, strict=True):
-            lines += [repr(float(start)), repr(float(stop)), f'"{token}"']
-        path.write_text("\n".join(lines) + "\n", encoding="utf-16")
+            if start > (before := spans[-1][1] if spans else 0.0):
+                spans.append((before, float(start), ""))
+            spans.append((float(start), float(stop), str(token)))
+        lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "0", repr(end)]
+        lines += ["<exists>", "2"]
+        for name, found in (("words", spans), ("phones", [(0.0, end, "AH0")])):
+            lines += ['"IntervalTier"', f'"{name}"', "0", repr(end), str(len(found))]
+            for begin, stop, text in found:
+                lines += [repr(begin), repr(stop), f'"{text}"']
+        path.write_text("\n".join(lines) + "\n", encoding=encoding)
 
     return _each(folder / "words", ".TextGrid", write)
 
 
 def segment_words(folder: Path, segments: dict[str, Entry]) -> Any:
-    """Write a file a segment; what lies between two goes with the one before."""
+    """Write a file a segment, in capitals."""
 
     def write_all(entries: dict[str, Entry]) -> None:
         (folder / "segments").mkdir(parents=True, exist_ok=True)
         for video, (intervals, tokens) in entries.items():
-            starts = segments[video][0][:, 0]
-            owner = np.clip(np.searchsorted(starts, intervals[:, 0], side="right") - 1, 0, None)
-            for number, begin in enumerate(starts):
+            owner = _owners(intervals, segments[video])
+            for number, begin in enumerate(segments[video][0][:, 0]):
                 rows = np.flatnonzero(owner == number)
                 text = "".join(
                     f"{i},{str(tokens[row]).upper() if tokens[row] != 'sp' else 'sp'},"
@@ -207,28 +253,38 @@ def vectors_by_word(sequences: Sequences) -> dict[str, np.ndarray]:
     return found
 
 
-def _glove_text(vectors: dict[str, np.ndarray]) -> str:
-    lines = (f"{word} {' '.join(map(repr_float, row))}\n" for word, row in vectors.items())
-    return "".join(lines)
+def _lines(vectors: dict[str, np.ndarray]) -> list[bytes]:
+    return [f"{word} {' '.join(map(repr_float, row))}\n".encode() for word, row in vectors.items()]
+
+
+def _glove_text(vectors: dict[str, np.ndarray]) -> bytes:
+    """Write GloVe's lines with their traps: a token of several, one twice, one of no UTF-8."""
+    lines = _lines(vectors)
+    other = b" 9" * len(next(iter(vectors.values()))) + b"\n"
+    again = next(iter(vectors)).encode()
+    return b"".join([b". . ." + other, b"\xe9t\xff" + other, *lines, again + other])
 
 
 def glove(folder: Path, vectors: dict[str, np.ndarray], kind: str) -> None:
+    """Write vectors by word: ``txt``, ``gz`` and ``zip`` GloVe, ``vec`` and ``bin`` word2vec."""
     folder.mkdir(parents=True, exist_ok=True)
     text = _glove_text(vectors)
+    head = f"{len(vectors)} {len(next(iter(vectors.values())))}\n".encode()
     if kind == "txt":
-        (folder / "glove.txt").write_text(text)
+        (folder / "glove.txt").write_bytes(text)
     elif kind == "gz":
-        with gzip.open(folder / "glove.txt.gz", "wt") as file:
+        with gzip.open(folder / "glove.txt.gz", "wb") as file:
             file.write(text)
-    elif kind == "zip":
-        with zipfile.ZipFile(folder / "glove.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("glove.25d.txt", text)
+    elif kind == "zip":  # Of several widths, as it is published.
+        narrow = {word: row[:2] for word, row in vectors.items()}
+        with zipfile.ZipFile(folder / "glove.6B.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("glove.6B.50d.txt", _glove_text(narrow))
+            archive.writestr("glove.6B.300d.txt", text)
+    elif kind == "vec":
+        (folder / "words.vec").write_bytes(head + b"".join(_lines(vectors)))
     else:
-        width = len(next(iter(vectors.values())))
-        with (folder / "words.bin").open("wb") as file:
-            file.write(f"{len(vectors)} {width}\n".encode())
-            for word, row in vectors.items():
-                file.write(word.encode() + b" " + row.astype("<f4").tobytes() + b"\n")
+        rows = (w.encode() + b" " + r.astype("<f4").tobytes() + b"\n" for w, r in vectors.items())
+        (folder / "words.bin").write_bytes(head + b"".join(rows))
 
 
 PREPARED = {"language": "text", "acoustic": "audio", "visual": "video"}
@@ -263,7 +319,7 @@ def _bundle(corpus: Corpus, split: str, labels: str) -> dict[str, Any]:
         "vision": found.modalities["visual"].values,
     }
     if labels == "labels":
-        return {**arrays, labels: found.targets.values[:, :, None]}
+        return {**arrays, labels: found.targets.values[:, :, None], "id": found.ids}
     ids = [name.replace("[", "$_$").rstrip("]") for name in found.ids.tolist()]
     return {**arrays, labels: found.targets.values[:, 0], "id": ids, "raw_text": ["a b"] * len(ids)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ def _check(corpus: str, found: Corpus) -> None:
     task, names, _, _ = CORPORA[corpus]
     assert found.name == corpus and not found.synthetic and found.left_out == ()
     assert found.train.targets.task == task and found.train.targets.names == names
-    assert set(found.train.modalities) == {"language", "acoustic", "visual"}
+    assert list(found.train.modalities) == ["language", "acoustic", "visual"]
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
@@ -221,3 +222,24 @@ def test_labels_that_are_none_of_the_classes_are_left_out(tmp_path: Path) -> Non
     for split in found.splits.values():
         videos = [int(str(name).split("_")[1].split("[")[0]) for name in split.ids]
         assert split.targets.values.tolist() == [video % 2 for video in videos]
+
+
+@pytest.mark.parametrize("corpus", ["cmu_mosi", "cmu_mosei"])
+def test_a_pickle_of_mmsa(corpus: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    content = {}
+    for split, n in (("train", 12), ("valid", 4), ("test", 5)):
+        content[split] = {
+            "regression_labels": rng.uniform(-3, 3, n),
+            "id": [f"{split}{i}$_$0" for i in range(n)],
+            **{name: rng.normal(size=(n, 50, 4)) for name in ("text", "audio", "vision")},
+        }
+    (tmp_path / corpus).mkdir()
+    (tmp_path / corpus / "aligned_50.pkl").write_bytes(pickle.dumps(content))
+    found, samples, _ = ingest_with(tmp_path / corpus, _options(corpus))
+    _check(corpus, found)
+    assert [len(split) for split in found.splits.values()] == [12, 4, 5]
+    np.testing.assert_allclose(
+        found.test.targets.values[:, 0], content["test"]["regression_labels"], rtol=1e-6
+    )
+    assert (samples["reason"] == "the last 20 of 50 steps are kept").all()

@@ -11,7 +11,7 @@ import pytest
 
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.errors import DataError, ParameterError
-from tests.ingestion.tiny_corpus import VIDEOS, ingest, make_entries, write_corpus
+from tests.ingestion.tiny_corpus import VIDEOS, ingest, ingest_all, make_entries, write_corpus
 
 SPEAKERS = {"v0": "ann", "v1": "ann", "v2": "bob", "v3": "eve", "v4": "joe", "v5": "joe"}
 
@@ -82,6 +82,22 @@ def test_a_speaker_stays_on_one_side_of_a_draw(tmp_path: Path) -> None:
         found = _videos(ingest(folder, folds=None, splits=splits))
         sides = {split: {SPEAKERS[v] for v in videos} for split, videos in found.items()}
         assert sum(map(len, sides.values())) == len(set(SPEAKERS.values()))
+
+
+def test_speakers_on_both_sides_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = _write(tmp_path, {"speaker": SPEAKERS | {"v3": "ann"}})
+    corpus, _, counts = ingest_all(folder)
+    assert "speakers in more than one split" not in corpus.counts, "said once"
+    assert "1 of 3 speakers are in more than one split (ann)" in caplog.text
+    found = counts.set_index("quantity").loc["speakers in more than one split"]
+    assert (found["count"], found["of"]) == (1, 3)
+    caplog.clear()
+    _, _, counts = ingest_all(_write(tmp_path, {"speaker": SPEAKERS}), splits={"group": "speaker"})
+    assert "more than one split" not in caplog.text
+    found = counts.set_index("quantity").loc["groups in more than one split"]
+    assert (found["count"], found["of"]) == (0, 4)
 
 
 def test_what_the_pattern_finds_stays_on_one_side(tmp_path: Path) -> None:

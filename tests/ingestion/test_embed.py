@@ -65,6 +65,7 @@ def test_each_word_has_its_vector_and_an_unknown_one_is_a_step_without(tmp_path:
     # Of twelve words one is a pause; 3 and 8 are unknown.
     assert rows.set_index("split")["count"].to_dict() == {"train": 6, "valid": 2, "test": 4}
     assert rows["of"].tolist() == [33, 11, 22]
+    assert not [quantity for quantity in counts["quantity"] if "language frames" in quantity]
     types = counts[counts["quantity"] == "different words that the language vectors lack"]
     assert types["count"].tolist() == [1, 1, 1] and types["of"].tolist() == [5, 5, 5]
 
@@ -150,7 +151,7 @@ def test_the_sample_s_words_are_in_real_vectors_and_are_trained_on(tmp_path: Pat
     small = {"discriminative": {"latent": 32, "factor": 32}, "generative": {"latent": 8}}
     options = TrainingOptions(epochs=8, learning_rate=0.01)
     trained = fit(corpus, ModelOptions(fusion="statistics", **small), options, tmp_path)
-    errors = reconstruction_errors(trained.model, corpus.test, 64)
+    errors = reconstruction_errors(trained.model, corpus, 64)
     metrics = score_test(predict_corpus(trained.model, corpus, 64), errors, corpus, None)
     assert metrics["test/r"] > 0.5 and metrics["test/mae"] < metrics["trivial/mae"]
 
@@ -160,3 +161,11 @@ def test_what_is_read_survives_the_catalog(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "v.parquet")
     found = pd.read_parquet(tmp_path / "v.parquet")
     pd.testing.assert_frame_equal(found, frame)
+
+
+def test_pauses_alone_are_no_words(tmp_path: Path) -> None:
+    folder, entries = _write(tmp_path), make_entries()
+    silence = {v: Track(t.intervals, np.full(12, "sp")) for v, t in entries["words"].items()}
+    write_corpus(folder, {"words": silence})
+    with pytest.raises(DataError, match=r"split 'train' is empty: .*has a segment with words"):
+        _ingest(folder)

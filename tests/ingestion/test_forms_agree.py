@@ -42,6 +42,11 @@ def _words_looked_up(kind: str, shared: bool) -> Write:
     return write
 
 
+def _segment_keys(folder: Path, sequences: forms.Sequences) -> None:
+    forms.write_csd(folder, sequences, WORDS, VECTORS, VISUAL, LABELS)
+    forms.segment_csd(folder, ACOUSTIC, sequences[LABELS])(sequences[ACOUSTIC])
+
+
 def _segment_words(folder: Path, sequences: forms.Sequences) -> None:
     forms.write_csd(folder, sequences, VECTORS, ACOUSTIC, VISUAL, LABELS)
     forms.segment_words(folder, sequences[LABELS])(sequences[WORDS])
@@ -56,22 +61,37 @@ def _all_files(folder: Path, sequences: forms.Sequences) -> None:
     forms.glove(folder, forms.vectors_by_word(sequences), "txt")
 
 
+def _table(*how: str) -> Write:
+    return _only(ACOUSTIC, lambda folder: forms.table(folder, "acoustic", *how))
+
+
 RAW: dict[str, Write] = {
+    "csd, a segment a key": _segment_keys,
     "covarep v5": _only(ACOUSTIC, forms.covarep),
+    "covarep v7": _only(ACOUSTIC, lambda folder: forms.covarep(folder, compressed=True)),
     "covarep v7.3": _only(ACOUSTIC, forms.covarep_73),
     "opensmile": _only(ACOUSTIC, forms.opensmile),
-    "table": _only(ACOUSTIC, lambda folder: forms.table(folder, "acoustic")),
+    "table": _table(),
+    "table, one time a row": _table("time"),
+    "table, tabs, at a rate": _table("", "\t"),
     "npz a video": _only(ACOUSTIC, lambda folder: forms.array(folder, "acoustic")),
+    "npy a video, at a rate": _only(
+        ACOUSTIC, lambda folder: forms.array_at_rate(folder, "acoustic")
+    ),
     "facet": _only(VISUAL, forms.facet),
     "openface": _only(VISUAL, forms.openface),
     "textgrid, long": _only(WORDS, forms.textgrid_long),
-    "textgrid, short, UTF-16": _only(WORDS, forms.textgrid_short_utf16),
+    "textgrid, long, UTF-16": _only(WORDS, lambda folder: forms.textgrid_long(folder, "utf-16")),
+    "textgrid, short": _only(WORDS, forms.textgrid_short),
+    "textgrid, short, UTF-16": _only(WORDS, lambda folder: forms.textgrid_short(folder, "utf-16")),
     "labels.csv": _only(LABELS, forms.labels_csv),
     "vectors a video": _only(VECTORS, lambda folder: forms.table(folder, "language")),
     "words a segment": _segment_words,
     "glove": _words_looked_up("txt", shared=False),
+    "glove, shared": _words_looked_up("txt", shared=True),
     "glove, gzip, shared": _words_looked_up("gz", shared=True),
     "glove, zip": _words_looked_up("zip", shared=True),
+    "word2vec": _words_looked_up("vec", shared=False),
     "word2vec, binary": _words_looked_up("bin", shared=False),
     "all in files": _all_files,
 }
@@ -84,13 +104,16 @@ PREPARED = {
 }
 
 
-def _options(**changes: Any) -> IngestionOptions:
+def _options(acoustic_rate: float | None = None) -> IngestionOptions:
     parameters = read_parameters(ROOT / "conf", None)["ingestion"]
     videos = [f"sample_{i:02}" for i in range(10)]
     folds = {"train": videos[:6], "valid": videos[6:8], "test": videos[8:]}
     for name, columns in (("language", [0, 25]), ("acoustic", [25, 33]), ("visual", [33, 39])):
         parameters["modalities"][name]["columns"] = columns
-    return IngestionOptions.model_validate({**parameters, "folds": folds, "steps": 6, **changes})
+    if acoustic_rate is not None:
+        files = [{"glob": "acoustic/*", "rate": acoustic_rate}]
+        parameters["modalities"]["acoustic"]["files"] = files
+    return IngestionOptions.model_validate({**parameters, "folds": folds, "steps": 6})
 
 
 @pytest.fixture(scope="module")
@@ -136,11 +159,11 @@ def test_raw_forms_agree(
 ) -> None:
     folder = tmp_path / "sample"
     RAW[form](folder, sequences)
-    found = ingest_with(folder, _options())[0]
+    found = ingest_with(folder, _options(100.0 if form.endswith("at a rate") else None))[0]
     if "glove" in form or "word2vec" in form or form == "all in files":
         # Words are there also where the file of vectors lacked the video.
         _check_same(*(_without_language(corpus) for corpus in (found, reference)))
-        _check_language(found, reference)
+        _check_language(found, reference, forms.vectors_by_word(sequences))
     else:
         _check_same(found, reference)
     assert found.train.words is not None and reference.train.words is not None
@@ -152,16 +175,23 @@ def _without_language(corpus: Corpus) -> Corpus:
     return Corpus(corpus.name, splits)
 
 
-def _check_language(found: Corpus, reference: Corpus) -> None:
+def _check_language(found: Corpus, reference: Corpus, vectors: dict[str, np.ndarray]) -> None:
+    """Compare with the reference where it has language, and with the table everywhere."""
     for name, split in reference.splits.items():
         expected, seen = split.modalities["language"], found.splits[name].modalities["language"]
-        there = expected.present
-        assert seen.present.all()
+        there, spoken = expected.present, found.splits[name].words
+        assert seen.present.all() and spoken is not None
+        assert seen.steps is not None and expected.steps is not None
+        np.testing.assert_array_equal(seen.steps[there], expected.steps[there])
         np.testing.assert_allclose(seen.values[there], expected.values[there], rtol=1e-6, atol=1e-6)
+        known = np.isin(np.char.lower(spoken), list(vectors))
+        np.testing.assert_array_equal(seen.steps, known)
+        looked_up = np.stack([vectors[word.lower()] for word in spoken[seen.steps].tolist()])
+        np.testing.assert_allclose(seen.values[seen.steps], looked_up, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("form", PREPARED)
 def test_prepared_forms_agree(form: str, reference: Corpus, tmp_path: Path) -> None:
     PREPARED[form](tmp_path / "sample", reference)
     found = ingest_with(tmp_path / "sample", _options())[0]
-    _check_same(found, reference, ids=form == "MMSA")
+    _check_same(found, reference, ids=form in ("MMSA", "MultiBench", "npz"))

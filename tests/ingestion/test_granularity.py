@@ -115,7 +115,11 @@ def test_windows_average_the_frames_in_them(tmp_path: Path) -> None:
 
 
 def test_windows_need_no_words(tmp_path: Path) -> None:
-    corpus = ingest(_write(tmp_path, words=False), granularity="window", window=2.5)
+    folder = _write(tmp_path, words=False)
+    corpus, _, counts = ingest_all(folder, granularity="window", window=2.5)
+    told = set(counts["quantity"])
+    assert not [quantity for quantity in told if "word" in quantity]
+    assert {"windows without acoustic frames", "acoustic frames after the last segment"} <= told
     assert corpus.train.words is None and list(corpus.train.modalities) == ["acoustic", "visual"]
     np.testing.assert_allclose(
         corpus.train.modalities["visual"].values[0, :, 0], [0, 0, -2 * 12, -2 * 37], rtol=1e-6
@@ -152,7 +156,7 @@ def test_a_wrong_rate_is_seen_by_the_labels_too(
     ingest_all(folder, modalities=where, granularity="window")
     warned = [line for line in caplog.messages if "frame rate right" in line]
     assert len(warned) == 1 and "acoustic" in warned[0]
-    assert f"frames last {10 / rate:.2f} times as long" in warned[0]
+    assert f"frames last {10 / rate:.2f} times as long as the segments" in warned[0]
 
 
 def test_no_modality_at_all_is_one_clear_error(tmp_path: Path) -> None:
@@ -173,7 +177,8 @@ def test_a_label_without_times_is_of_the_whole_video(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("anchor", ["acoustic", "visual"])
 def test_any_modality_may_be_the_anchor(anchor: str, tmp_path: Path) -> None:
-    corpus = ingest(_write(tmp_path), anchor=[anchor], steps=3)
+    corpus, _, counts = ingest_all(_write(tmp_path), anchor=[anchor], steps=3)
+    assert f"intervals of {anchor} without language frames" in set(counts["quantity"])
     found = corpus.train.modalities[anchor].values[0, :, 0]
     np.testing.assert_allclose(found, (1 if anchor == "acoustic" else -2) * np.array([47, 48, 49]))
     assert corpus.train.words is not None
@@ -201,8 +206,26 @@ def test_a_wrong_rate_is_warned_about(tmp_path: Path, caplog: pytest.LogCaptureF
         caplog.clear()
         where["acoustic"]["files"][0]["rate"] = rate
         _, _, counts = ingest_all(folder, modalities=where)
-        assert f"frames last {lasts:.2f} times as long as they" in caplog.text
+        assert f"frames last {lasts:.2f} times as long as the words" in caplog.text
         by_name = counts[counts["modality"] == "acoustic"].groupby("quantity")["count"].sum()
         per_video = by_name / len(VIDEOS)
         assert per_video["words without acoustic frames"] == without  # Of the last four.
         assert per_video["acoustic frames after the last word"] == late
+
+
+def test_25_frames_a_second_read_as_30_are_warned_about(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = _write(tmp_path)
+    (folder / "X_COVAREP.csd").unlink()
+    (folder / "acoustic").mkdir()
+    for video in VIDEOS:
+        np.save(folder / "acoustic" / f"{video}.npy", np.ones((125, 1)))
+    for rate, warned in ((25, False), (30, True)):
+        where = {
+            "language": {"csd": "*WordVectors.csd"},
+            "acoustic": {"files": [{"glob": "acoustic/*", "rate": rate}]},
+        }
+        caplog.clear()
+        ingest(folder, modalities=where)
+        assert ("frame rate right" in caplog.text) is warned

@@ -59,7 +59,9 @@ def _totals(
     stream = _stream(folder)
     works = {video: Total(marks, factor) for video in stream.videos}
     found = {video: float(part["total"][0]) for video, part in parts.results(stream, works, "x")}
-    return found, len(list(marks.iterdir()))
+    worked_out = len(list(marks.iterdir()))
+    assert parts.done == worked_out
+    return found, worked_out
 
 
 def _parts(tmp_path: Path, workers: int = 1) -> Parts:

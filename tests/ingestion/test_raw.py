@@ -206,7 +206,10 @@ BAD_SEQUENCES = {
         r"found 1 modality .* \(language\); .*acoustic \(no file matches \*COVAREP\.csd\)",
     ),
     "words for numbers": (lambda e: e.update(acoustic=e["words"]), "found words; expected numbers"),
-    "numbers for words": (lambda e: e.update(words=e["visual"]), "found numbers; expected words"),
+    "numbers for words": (
+        lambda e: e.update(words=e["visual"]),
+        r"found numbers; expected words \(csd, segment_words, textgrid\)",
+    ),
 }
 
 
@@ -231,3 +234,21 @@ def test_what_is_ambiguous_or_damaged_or_lacks_folds_is_said(tmp_path: Path) -> 
     (folder / "Y_COVAREP.csd").write_bytes(b"")
     with pytest.raises(DataError, match="acoustic: found 2 files that match"):
         ingest(folder)
+
+
+def test_a_video_in_two_files_of_one_name_is_refused(tmp_path: Path) -> None:
+    folder = write_corpus(tmp_path, {**make_entries(), "acoustic": {}})
+    (folder / "acoustic").mkdir()
+    for video in VIDEOS:
+        np.save(folder / "acoustic" / f"{video}.npy", np.ones((50, 3)))
+    where = {
+        "language": {"csd": "*WordVectors.csd"},
+        "acoustic": {"files": [{"glob": "acoustic/*", "rate": 10, "video": "(v[0-9]+).*"}]},
+    }
+    assert ingest(folder, modalities=where).train.modalities["acoustic"].present.all()
+    # Another part of the video, and what another program has left beside it.
+    np.save(folder / "acoustic" / "v2_b.npy", np.ones((5, 3)))
+    ingest(folder, modalities=where)
+    (folder / "acoustic" / "v2.wav").touch()
+    with pytest.raises(DataError, match=r"v2\.npy, acoustic/v2.*of video 'v2'.*'acoustic/\*'"):
+        ingest(folder, modalities=where)

@@ -283,23 +283,29 @@ def test_unknown_words_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-def test_a_rare_modality_is_no_warning(
+def test_what_the_table_says_is_not_said_again(caplog: pytest.LogCaptureFixture) -> None:
+    corpus = small_corpus()
+    counts = {**corpus.counts, "samples without any modality": 1}
+    with caplog.at_level(logging.INFO):
+        report(replace(corpus, counts=counts), small_samples())
+    assert caplog.messages == [
+        "small: 2 segments without words",
+        "small: 1 sample(s) have no modality at all: train 1, valid 0, test 0",
+    ]
+
+
+def test_a_class_without_training_samples_is_warned_of(
     make_corpus: MakeCorpus, caplog: pytest.LogCaptureFixture
 ) -> None:
-    corpus = make_corpus()
-    splits = {}
-    for name, split in corpus.splits.items():
-        rare = split.modalities["visual"]
-        assert rare.steps is not None
-        present = rare.present & (np.arange(len(split)) % 3 == 0)
-        rare = Modality(rare.values, present, rare.steps & present[:, None])
-        splits[name] = replace(split, modalities={**split.modalities, "visual": rare})
+    corpus = make_corpus(task="multiclass")
+    report(corpus, samples_of(corpus))
+    assert "no training sample" not in caplog.text
+    targets = corpus.train.targets
+    middle = replace(targets, values=np.minimum(targets.values, 1))
+    splits = {**corpus.splits, "train": replace(corpus.train, targets=middle)}
     corpus = replace(corpus, splits=splits)
-    with caplog.at_level(logging.INFO):
-        report(corpus, samples_of(corpus))
-    (record,) = [r for r in caplog.records if "of samples have" in r.getMessage()]
-    assert record.levelno == logging.INFO
-    assert record.getMessage().endswith("of samples have visual")
+    report(corpus, samples_of(corpus))
+    assert caplog.messages == ["toy (synthetic data): class high has no training sample"]
 
 
 def test_figures_come_with_the_table() -> None:

@@ -83,10 +83,11 @@ def test_images_enter_beside_sequences_and_alone() -> None:
     split = ragged_split(n=4).select(np.arange(3))
     mixed = Split({"image": image, **split.modalities}, split.targets, split.ids)
     inputs = Inputs.from_split(mixed)
-    assert inputs.values["image"].dtype == torch.uint8
-    assert inputs.values["image"][0].any()
-    assert not inputs.values["image"][1].any()
-    assert "image" not in inputs.steps
+    assert inputs.images["image"].images.dtype == torch.uint8
+    assert "image" not in inputs.steps and "image" not in inputs.values
+    gathered = inputs.gather().values["image"]
+    np.testing.assert_array_equal(gathered[0] * 255, image.values[0])
+    assert not gathered[1].any()
     assert torch.equal(inputs.observed("image"), inputs.present["image"])
     assert inputs[torch.tensor([2])].values["image"].shape == (1, 1, 2, 2)
     targets = Targets(np.zeros((3, 1), np.float32), ("y",), "regression")

@@ -1,172 +1,41 @@
 """Downloads from a server on this machine that does what servers do wrong."""
 
+import gzip
 import hashlib
 import logging
 import re
-import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
 
-from mfm_pipeline.datasets import FolderDataset
+from mfm_pipeline.config import ConfigLoader
+from mfm_pipeline.datasets import FolderDataset, RawFolderDataset
 from mfm_pipeline.errors import DataError, ParameterError
+from mfm_pipeline.ingestion.embed import read_vectors
+from mfm_pipeline.ingestion.options import IngestionOptions
 from mfm_pipeline.pipelines.download import create_pipeline
 from mfm_pipeline.pipelines.download.nodes import download_files
 from mfm_pipeline.pipelines.download.options import DownloadOptions
+from mfm_pipeline.pipelines.pair_digits.nodes import read_digits
+from mfm_pipeline.pipelines.pair_digits.options import ImageOptions, SvhnDigests
+from mfm_pipeline.settings import CONFIG_LOADER_ARGS
 from tests.conftest import ROOT
-
-CONTENT = np.random.default_rng(0).bytes(300_001)
-SIZE = len(CONTENT)
-HALF = 150_000
-DIGEST = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
-WRONG = bytes(SIZE)
-
-
-@dataclass
-class Server:
-    """What was asked for (path, range) and how many bytes of bodies were served."""
-
-    url: str
-    requests: list[tuple[str, str | None]] = field(default_factory=list)
-    served: int = 0
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def __init__(self, server: Server, *args: Any) -> None:
-        self.log = server
-        super().__init__(*args)
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        self.close_connection = True
-        before = sum(path == self.path for path, _ in self.log.requests)
-        self.log.requests.append((self.path, self.headers["Range"]))
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
-        getattr(self, self.path.strip("/").replace("-", "_"))(int(asked[1]) if asked else 0, before)
-
-    def _answer(self, status: int, body: bytes, *, stop: int | None = None, **headers: str) -> None:
-        self.send_response(status)
-        given = {"Content_Length": str(len(body)), "Connection": "close", **headers}
-        for name, value in given.items():
-            if value:
-                self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        sent = body[:stop]
-        self.wfile.write(sent)
-        self.log.served += len(sent)
-
-    def _ranged(self, start: int, content: bytes = CONTENT, stop: int | None = None) -> None:
-        if not start:
-            return self._answer(200, content, stop=stop)
-        total = len(content)
-        found = f"bytes {start}-{total - 1}/{total}"
-        self._answer(206, content[start:], stop=stop, Content_Range=found)
-
-    def good(self, start: int, before: int) -> None:
-        self._ranged(start)
-
-    def cut_once(self, start: int, before: int) -> None:
-        self._ranged(start, stop=None if before else HALF)
-
-    def cut_often(self, start: int, before: int) -> None:
-        self._ranged(start, stop=50_000)
-
-    def cut_at_the_same_byte(self, start: int, before: int) -> None:
-        self._answer(200, CONTENT, stop=HALF)
-
-    def cut_without_range(self, start: int, before: int) -> None:
-        self._answer(200, CONTENT, stop=None if before else HALF)
-
-    def unlabelled_cut(self, start: int, before: int) -> None:
-        self._answer(200, CONTENT, stop=HALF, Content_Length="")
-
-    def unlabelled(self, start: int, before: int) -> None:
-        self._answer(200, CONTENT, Content_Length="")
-
-    def other_range(self, start: int, before: int) -> None:
-        if not start:
-            return self._ranged(start, stop=None if before else HALF)
-        self._answer(
-            206, CONTENT[start - 1 :], Content_Range=f"bytes {start - 1}-{SIZE - 1}/{SIZE}"
-        )
-
-    def refuses_range(self, start: int, before: int) -> None:
-        if not start:
-            return self._ranged(start, stop=None if before else HALF)
-        self._answer(416, b"", Content_Range=f"bytes */{SIZE}")
-
-    def says_less(self, start: int, before: int) -> None:
-        self._answer(200, CONTENT, Content_Length="1000")
-
-    def says_more(self, start: int, before: int) -> None:
-        self._answer(200, CONTENT, Content_Length=str(SIZE + 9))
-
-    def sends_more(self, start: int, before: int) -> None:
-        self._answer(200, CONTENT + b"more", Content_Length="")
-
-    def wrong(self, start: int, before: int) -> None:
-        self._ranged(start, WRONG)
-
-    def wrong_then_cut(self, start: int, before: int) -> None:
-        self._answer(200, WRONG, stop=HALF)
-
-    def page(self, start: int, before: int) -> None:
-        self._answer(200, b"<html>log in first</html>", Content_Type="text/html")
-
-    def squeezed(self, start: int, before: int) -> None:
-        # As servers label archives that are stored packed.
-        self._answer(200, CONTENT, Content_Encoding="gzip")
-
-    def redirect(self, start: int, before: int) -> None:
-        self._answer(302, b"", Location="/good")
-
-    def loop(self, start: int, before: int) -> None:
-        self._answer(302, b"", Location="/loop")
-
-    def to_file(self, start: int, before: int) -> None:
-        self._answer(302, b"", Location=f"file://{__file__}")
-
-    def missing(self, start: int, before: int) -> None:
-        self._answer(404, b"not here")
-
-    def silent(self, start: int, before: int) -> None:
-        time.sleep(1)
-
-    def stalls(self, start: int, before: int) -> None:
-        self._answer(200, CONTENT, stop=HALF)
-        self.wfile.flush()
-        time.sleep(1)
+from tests.datasets.image_files import FREE, write_raw
+from tests.ingestion.environments import read_parameters
+from tests.pipelines.mirrors import CONTENT, DIGEST, GLOVE, HALF, SIZE, WRONG, Server, serve
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    log = Server("")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, log)) as http:
-        http.daemon_threads = True
-        http.block_on_close = False
-        log.url = f"http://127.0.0.1:{http.server_port}"
-        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
-        thread.start()
-        yield log
-        http.shutdown()
-        thread.join()
+    with serve() as found:
+        yield found
 
 
 Download = Callable[..., dict[str, dict[str, Any]]]
@@ -237,6 +106,16 @@ def test_a_transfer_that_breaks_off_goes_on(
     download("cut-once")
     _check(tmp_path)
     assert server.requests == [("/cut-once", None), ("/cut-once", f"bytes={HALF}-")]
+    assert server.served == SIZE
+
+
+def test_a_transfer_goes_on_through_a_redirect(
+    server: Server, download: Download, tmp_path: Path
+) -> None:
+    download("redirect-to-cut")
+    _check(tmp_path)
+    assert [path for path, _ in server.requests] == ["/redirect-to-cut", "/cut-once"] * 2
+    assert server.requests[-1][1] == f"bytes={HALF}-"
     assert server.served == SIZE
 
 
@@ -345,6 +224,23 @@ def test_md5_and_a_choice_of_files(server: Server, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["b.bin"]
 
 
+def test_files_before_one_that_fails_stay(server: Server, tmp_path: Path) -> None:
+    files = {
+        name: {
+            "file": f"{name}.bin",
+            "urls": [f"{server.url}/{path}"],
+            "digest": DIGEST,
+            "size": SIZE,
+        }
+        for name, path in {"a": "good", "b": "wrong", "c": "good"}.items()
+    }
+    options = DownloadOptions.model_validate({"files": files})
+    with pytest.raises(DataError, match=r"b\.bin: found no mirror"):
+        download_files(tmp_path, options)
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+    assert not (tmp_path / "b.bin").exists() and not (tmp_path / "c.bin").exists()
+
+
 def test_a_folder_that_cannot_be_written(download: Download, tmp_path: Path) -> None:
     (tmp_path / "sub").write_text("a file where a folder should be")
     with pytest.raises(DataError, match=r"sub/a\.bin: cannot be read or written"):
@@ -371,10 +267,81 @@ def test_the_pipeline(server: Server, tmp_path: Path) -> None:
     assert (tmp_path / "raw" / "a.bin").read_bytes() == CONTENT
 
 
-def test_the_configuration_is_valid() -> None:
-    content = yaml.safe_load((ROOT / "conf/base/parameters_download.yml").read_text())
-    options = DownloadOptions.model_validate(content["download"])
-    assert options.wanted["glove"].size == 862_182_613
+def _configured(environment: str | None) -> dict[str, Any]:
+    loader = ConfigLoader(ROOT / "conf", environment, **CONFIG_LOADER_ARGS)
+    block: dict[str, Any] = loader["parameters"]["download"]
+    return block
+
+
+MNIST = {
+    "mnist/train-images-idx3-ubyte.gz",
+    "mnist/train-labels-idx1-ubyte.gz",
+    "mnist/t10k-images-idx3-ubyte.gz",
+    "mnist/t10k-labels-idx1-ubyte.gz",
+}
+
+
+@pytest.mark.parametrize(
+    ("environment", "files"),
+    [
+        (None, {"glove/glove.6B.zip"}),
+        ("pom", {"glove/glove.6B.zip"}),
+        ("blended_mnist", MNIST),
+        ("svhn_mnist", MNIST | {"svhn/train_32x32.mat", "svhn/test_32x32.mat"}),
+    ],
+)
+def test_what_each_environment_fetches(environment: str | None, files: set[str]) -> None:
+    options = DownloadOptions.model_validate(_configured(environment))
+    assert {one.file for one in options.wanted.values()} == files
+    for one in options.files.values():
+        assert all(url.endswith("/" + one.file.split("/")[1]) for url in one.urls)
+
+
+def test_the_configured_digests_of_svhn_are_those_its_reader_expects() -> None:
+    options = DownloadOptions.model_validate(_configured("svhn_mnist"))
+    for name, digest in SvhnDigests().model_dump().items():
+        assert options.files[f"svhn_{name}"].digest == digest
+
+
+def test_what_is_fetched_can_be_paired(server: Server, tmp_path: Path) -> None:
+    write_raw(tmp_path)
+    raw_root, block = tmp_path / "fetched", _configured("svhn_mnist")
+    block["only"] = [name for name in block["files"] if name != "glove"]
+    for name in block["only"]:
+        one = block["files"][name]
+        written = tmp_path / one["file"]
+        if not written.exists():  # Labels are written without .gz, for a change.
+            content = gzip.compress(written.with_suffix("").read_bytes())
+        else:
+            content = written.read_bytes()
+        server.files[f"/{one['file']}"] = content
+        one["urls"] = [f"{server.url}/wrong", f"{server.url}/{one['file']}"]
+        one["digest"] = "md5:" + hashlib.md5(content).hexdigest()
+        one["size"] = len(content)
+    download_files(raw_root, DownloadOptions.model_validate(block))
+    folders = {
+        name: RawFolderDataset(path=str(raw_root / name)).load() for name in ("mnist", "svhn")
+    }
+    images = ImageOptions.model_validate({"source": "svhn_mnist", "extra": True, **FREE})
+    sets = read_digits(**folders, images=images)
+    assert {name: len(found) for name, found in sets.items()} == {"mnist": 90, "svhn": 110}
+
+
+def test_glove_arrives_where_ingestion_looks_words_up(server: Server, tmp_path: Path) -> None:
+    content = read_parameters(ROOT / "conf", None)
+    one = content["download"]["files"]["glove"] | {
+        "urls": [f"{server.url}/glove"],
+        "digest": "sha256:" + hashlib.sha256(GLOVE).hexdigest(),
+        "size": len(GLOVE),
+    }
+    download_files(tmp_path, DownloadOptions.model_validate({"files": {"glove": one}}))
+    assert [path for path, _ in server.requests] == ["/glove", "/glove"]  # It broke off once.
+    folders = [RawFolderDataset(path=str(tmp_path / name), required=False).load()
+               for name in ("sample", "glove")]  # fmt: skip
+    options = IngestionOptions.model_validate(content["ingestion"])
+    found = read_vectors("language", {"film", "unheard"}, (folders[0], folders[1]), options)
+    assert found.index.tolist() == ["film"]
+    assert found.loc["film"].tolist() == list(range(300, 600))
 
 
 GOOD = {"file": "a.zip", "urls": ["https://example.org/a.zip"], "digest": DIGEST, "size": 5}

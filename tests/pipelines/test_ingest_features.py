@@ -48,6 +48,7 @@ SHARED = ROOT.parent / "shared" / "data"
         ({"targets": {"names": ["a"], "task": "multiclass"}}, "at least two"),
         ({"folds": {"train": ["a"], "valid": ["b"], "test": ["a"]}}, "'a' is named twice"),
         ({"folds": {"train": [], "valid": ["b"], "test": ["a"]}}, "train"),
+        ({"folds": {"train": ["a", 7], "valid": ["b"], "test": ["c"]}}, "holds 7; .* in quotes"),
     ],
 )
 def test_wrong_options_are_refused_by_name(changes: dict[str, Any], said: str) -> None:

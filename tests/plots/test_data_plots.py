@@ -115,6 +115,16 @@ def test_histograms_are_shares_of_each_split(make_corpus: MakeCorpus) -> None:
     assert found["labels"].get_xlabel() == "target_0"
 
 
+def test_samples_of_one_length_have_one_tick() -> None:
+    split = one_sample(a=([[1.0]] * 10, [True] * 10), b=([[1.0]] * 10, [True] * 10))
+    corpus = Corpus("toy", dict.fromkeys(("train", "valid", "test"), split))
+    figure = plot_data(corpus, fates(corpus))
+    draw(figure)
+    axes = panels(figure)["steps a sample"]
+    low, high = axes.get_xlim()
+    assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [10]
+
+
 def test_sixteen_targets_are_boxes(make_corpus: MakeCorpus) -> None:
     rng = np.random.default_rng(0)
     corpus = with_values(
@@ -228,7 +238,29 @@ def test_words_of_any_kind_are_written() -> None:
     figure = plot_aligned_sample(replace(split, words=np.array([words])), 0, "$x$", {})
     draw(figure)
     written = [label.get_text() for label in figure.axes[1].get_xticklabels()]
-    assert written == ["$5 or $6 _", "\\frac{", "a sentence that d…", "ñandú", "□"]
+    assert written == ["$5 or $6 _", "\\frac{", "a sentence that does not end", "ñandú", "□"]
+
+
+def test_few_sentences_are_written_in_lines() -> None:
+    split = one_sample(a=([[1.0]] * 2, [True] * 2), b=([[1.0]] * 2, [True] * 2))
+    words = ["it was so good that I saw it twice, which I never do", "word " * 99]
+    figure = plot_aligned_sample(replace(split, words=np.array([words])), 0, "toy", {})
+    draw(figure)
+    first, second = figure.axes[1].get_xticklabels()
+    assert first.get_text().replace("\n", " ") == words[0] and "\n" in first.get_text()
+    assert first.get_rotation() == 0
+    assert second.get_text().count("\n") == 4 and second.get_text().endswith("…")
+
+
+def test_long_names_are_told_apart() -> None:
+    split = one_sample(a=([[1.0, 2]], [True]), b=([[1.0, 2]], [True]))
+    names = {
+        "a": ["TimestampedWordVectors 1", "TimestampedWordVectors 12"],
+        "b": ["pcm_fftMag_mfcc_sma[0]", "F0semitoneFrom27.5Hz_sma3nz_amean"],
+    }
+    figure = plot_aligned_sample(split, 0, "toy", names)
+    written = [[label.get_text() for label in axes.get_yticklabels()] for axes in figure.axes[:2]]
+    assert written == [["1", "12"], ["pcm_fftMa…c_sma[0]", "F0semiton…nz_amean"]]
 
 
 def test_long_samples_are_not_labelled_at_each_step() -> None:

@@ -31,7 +31,7 @@ def test_every_fusion_learns_every_task(
     trained = fit(corpus, model, options, tmp_path)
     assert len(trained.history) == 12
     predictions = predict_corpus(trained.model, corpus, 64)
-    errors = reconstruction_errors(trained.model, corpus.test, 64)
+    errors = reconstruction_errors(trained.model, corpus, 64)
     metrics = score_test(predictions, errors, corpus, None)
     better = "r" if task == "regression" else "acc"
     assert metrics[f"test/{better}"] > metrics[f"trivial/{better}"] + 0.1

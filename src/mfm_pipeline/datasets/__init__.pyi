@@ -10,6 +10,8 @@ from .csd import SequenceReader as SequenceReader
 from .facet import Facet as Facet
 from .facet import FacetDataset as FacetDataset
 from .folder import FolderDataset as FolderDataset
+from .idx import IdxDataset as IdxDataset
+from .image_sets import ImageSetsDataset as ImageSetsDataset
 from .label_table import LabelTable as LabelTable
 from .label_table import LabelTableDataset as LabelTableDataset
 from .metrics import MetricsDataset as MetricsDataset
@@ -25,11 +27,13 @@ from .raw_folder import RawFolderDataset as RawFolderDataset
 from .segment_words import SegmentWords as SegmentWords
 from .segment_words import SegmentWordsDataset as SegmentWordsDataset
 from .stream import FileStream as FileStream
+from .svhn import SvhnDataset as SvhnDataset
 from .table import Table as Table
 from .table import TableDataset as TableDataset
 from .textgrid import TextGrid as TextGrid
 from .textgrid import TextGridDataset as TextGridDataset
 from .track import Track as Track
 from .weights import WeightsDataset as WeightsDataset
+from .whole_parquet import WholeParquetDataset as WholeParquetDataset
 from .word_vectors import WordVectors as WordVectors
 from .word_vectors import WordVectorsDataset as WordVectorsDataset

@@ -14,13 +14,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, ClassVar
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mfm_pipeline.datasets.arrays import (
     as_features,
+    check_compression,
     check_expansion,
     check_matrix,
     numbered_columns,
@@ -141,7 +142,7 @@ def _opened(path: Path, name: str) -> Iterator[_Stored]:
     """Open one array of the file."""
     where = f"{path}: {name}"
     if name not in (names := _names(path)):
-        found = ", ".join(repr(other) for other in names[:5]) or "nothing"
+        found = ", ".join(repr(other)[:80] for other in names[:5]) or "nothing"
         raise DataError(f"{where}: missing; found {found}")
     with reading(path, name, _EXPECTED), ExitStack() as stack:
         size = path.stat().st_size
@@ -150,10 +151,7 @@ def _opened(path: Path, name: str) -> Iterator[_Stored]:
             return
         archive = stack.enter_context(ZipFile(path))
         member = archive.getinfo(f"{name}.npy")
-        if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            raise DataError(
-                f"{where}: found compression {member.compress_type}; expected deflate or none"
-            )
+        check_compression(member, where)
         check_expansion(member.file_size, min(member.compress_size, size), where)
         yield _Stored(stack.enter_context(archive.open(member)), member.file_size, where)
 

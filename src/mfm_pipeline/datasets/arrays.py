@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from mfm_pipeline.datasets.hdf5 import MAX_COMPRESSION, UNCHECKED_BYTES
 from mfm_pipeline.datasets.track import MAX_FEATURES
 from mfm_pipeline.errors import DataError
+
+#: What the kinds of dtypes are called in messages.
+KINDS = {"f": "numbers", "i": "numbers", "u": "numbers", "c": "complex numbers", "b": "booleans"}
 
 
 def check_matrix(shape: Sequence[int], kind: str, where: str) -> None:
@@ -32,7 +36,7 @@ def check_matrix(shape: Sequence[int], kind: str, where: str) -> None:
     """
     if len(shape) != 2 or kind not in "fiu":
         raise DataError(
-            f"{where}: found {_KINDS.get(kind, 'no numbers')} of shape {tuple(shape)}; "
+            f"{where}: found {KINDS.get(kind, 'no numbers')} of shape {tuple(shape)}; "
             "expected real numbers of shape (frames, features)"
         )
     frames, width = shape
@@ -41,9 +45,6 @@ def check_matrix(shape: Sequence[int], kind: str, where: str) -> None:
             f"{where}: found {frames} frames of {width} features; "
             f"expected at least 1 frame of 1 to {MAX_FEATURES} features"
         )
-
-
-_KINDS = {"f": "numbers", "i": "numbers", "u": "numbers", "c": "complex numbers", "b": "booleans"}
 
 
 def check_expansion(claimed: int, stored: int, where: str) -> None:
@@ -58,6 +59,22 @@ def check_expansion(claimed: int, stored: int, where: str) -> None:
         raise DataError(
             f"{where}: found {claimed} bytes, of which the file stores {stored}; "
             f"expected at most {MAX_COMPRESSION} times what is stored"
+        )
+
+
+def check_compression(member: ZipInfo, where: str) -> None:
+    """Check that a member of a zip archive unpacks piece by piece.
+
+    What bzip2 and LZMA make of a few bytes has no bound that Python's reader would keep.
+
+    Raises
+    ------
+    DataError
+        If it is compressed by anything but deflate.
+    """
+    if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        raise DataError(
+            f"{where}: found compression {member.compress_type}; expected deflate or none"
         )
 
 

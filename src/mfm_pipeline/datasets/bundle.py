@@ -179,7 +179,7 @@ def bundle_of(path: Path, content: Any) -> Bundle:
     for split, aliases in _ALIASES.items():
         names = [alias for alias in aliases if alias in content]
         if len(names) != 1:
-            there = ", ".join(repr(name) for name in list(content)[:10]) or "nothing"
+            there = ", ".join(repr(name)[:80] for name in list(content)[:10]) or "nothing"
             raise DataError(
                 f"{path}: found {there}; expected one split called {' or '.join(aliases)}"
             )

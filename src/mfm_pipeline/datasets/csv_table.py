@@ -58,7 +58,7 @@ class CsvTable:
             If the file is missing, empty or not text, or its header lacks a name, repeats
             one, or is far too long.
         """
-        line = first_line(path)
+        line = _first_line(path)
         separator = max(_SEPARATORS, key=line.count)
         with reading(path, "header", _EXPECTED):
             rows = csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True)
@@ -187,7 +187,7 @@ class CsvTable:
         raise DataError(f"{self.where(row, position)}: found {field[:40]!r}; expected a number")
 
 
-def first_line(path: Path) -> str:
+def _first_line(path: Path) -> str:
     """Return the first line of a text file, without its end.
 
     Raises

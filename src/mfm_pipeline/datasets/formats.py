@@ -7,14 +7,16 @@ from pathlib import Path
 
 from mfm_pipeline.datasets.array_file import ArrayFile
 from mfm_pipeline.datasets.covarep import Covarep
-from mfm_pipeline.datasets.csv_table import CsvTable, first_line
+from mfm_pipeline.datasets.csv_table import CsvTable
 from mfm_pipeline.datasets.facet import Facet
 from mfm_pipeline.datasets.openface import OpenFace
 from mfm_pipeline.datasets.opensmile import OpenSmile
+from mfm_pipeline.datasets.reading import check_file, reading
 from mfm_pipeline.datasets.segment_words import SegmentWords
 from mfm_pipeline.datasets.table import Table
 from mfm_pipeline.datasets.textgrid import TextGrid
 from mfm_pipeline.datasets.track import TrackFormat
+from mfm_pipeline.datasets.words import decode_transcript
 from mfm_pipeline.errors import DataError
 
 #: Of every format; `kind` says which hold words.
@@ -31,6 +33,7 @@ FORMATS: dict[str, type[TrackFormat]] = {
 
 _BY_SUFFIX = {".mat": "covarep", ".npy": "array", ".npz": "array", ".textgrid": "textgrid"}
 _TEXT = (".csv", ".tsv", ".txt")
+_START = 4096
 # Such as `0,WORD,0.1,0.2,3.1,3.2`.
 _SEGMENT_WORD = re.compile(r"\s*\d+\s*,[^,]*(,\s*[-+.\de]+\s*){4}", re.ASCII | re.IGNORECASE)
 
@@ -61,7 +64,7 @@ def sniff_format(path: Path) -> str:
     if suffix not in _TEXT:
         known = ", ".join((*_BY_SUFFIX, *_TEXT))
         raise DataError(f"{path}: found suffix {suffix!r}; expected one of {known}")
-    if suffix == ".txt" and _SEGMENT_WORD.fullmatch(first_line(path)):
+    if suffix == ".txt" and _SEGMENT_WORD.fullmatch(_start_of(path)):
         return "segment_words"
     table = CsvTable.open(path)
     names = {name.casefold() for name in table.names}
@@ -70,3 +73,11 @@ def sniff_format(path: Path) -> str:
     if table.separator == ";" and "frametime" in names:
         return "opensmile"
     return "table"
+
+
+def _start_of(path: Path) -> str:
+    """Return the first line, as far as it lies in the first bytes, in whatever encoding."""
+    expected = "a text file"
+    check_file(path, expected)
+    with reading(path, "first line", expected), path.open("rb") as file:
+        return next(iter(decode_transcript(file.read(_START)).splitlines()), "")

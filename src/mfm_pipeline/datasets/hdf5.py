@@ -201,7 +201,7 @@ def _child(parent: h5py.Group, name: str, path: Path) -> Any:
             raise DataError(f"{path}: {field}: found a name that is a path; expected a plain name")
         key = name.encode("utf-8", "surrogateescape")
         if not parent.id.links.exists(key):
-            found = ", ".join(repr(other) for other in list(parent)[:5]) or "nothing"
+            found = ", ".join(repr(other)[:80] for other in list(parent)[:5]) or "nothing"
             raise DataError(f"{path}: {field}: missing; found {found}")
         if parent.id.links.get_info(key).type != h5py.h5l.TYPE_HARD:
             raise DataError(f"{path}: {field}: found a link; expected data in this file")

@@ -142,8 +142,8 @@ def read_label_table(path: Path) -> LabelTable:
     Raises
     ------
     DataError
-        If the file is not such a CSV; or a row has no video, a start without an end, an
-        unknown split, or the id of another row.
+        If the file is not such a CSV; or a row has no video, a start without an end or
+        before 0, an unknown split, or the id or the times of another row of its video.
     """
     table = read_text_table(path, ("video", "id"))
     video = table.find("video") or table.find("id")
@@ -152,6 +152,7 @@ def read_label_table(path: Path) -> LabelTable:
     used = {video, *special.values()}
     videos = _filled(table, video, "a video")
     intervals = _intervals(table, special["start"], special["end"])
+    _check_once(table, videos, intervals)
     segments = None if special["segment"] is None else table.columns[special["segment"]]
     timed = ~np.isnan(intervals[:, 0])
     if video == table.find("id") and segments is None and timed.all():
@@ -244,9 +245,24 @@ def _intervals(table: TextTable, start: str | None, end: str | None) -> NDArray[
     )
     for place, name in enumerate((start, end)):
         intervals[rows, place] = _numbers(part, name, "seconds; or start and end both empty")
+    if len(bad := rows[intervals[rows, 0] < 0]):
+        raise table.error(int(bad[0]), start, "seconds from 0 on")
     if len(bad := rows[~(intervals[rows, 0] < intervals[rows, 1])]):
         raise table.error(int(bad[0]), end, f"more than the start, {intervals[bad[0], 0]:g} s")
     return intervals
+
+
+def _check_once(table: TextTable, videos: Cells, intervals: NDArray[np.float64]) -> None:
+    line_of: dict[tuple[str, float, float], int] = {}
+    for video, (start, end), line in zip(
+        videos.tolist(), intervals.tolist(), table.lines, strict=True
+    ):
+        # Times that are not there are NaN, which equals nothing.
+        if line_of.setdefault((video, start, end), line) != line:
+            raise DataError(
+                f"{table.path}: line {line}: found {shown(video)} from {start:g} to {end:g} s "
+                f"again, as in line {line_of[video, start, end]}; expected each segment once"
+            )
 
 
 def _ids(

@@ -1,10 +1,10 @@
-"""Read one matrix of a MATLAB 5 file (`.mat`, versions 5 to 7) that came from a stranger.
+"""Read one array of a MATLAB 5 file (`.mat`, versions 5 to 7) that came from a stranger.
 
 The format is a header and then one element a variable, each a tag (type and bytes), and
 packed by zlib as a whole or not at all. SciPy's reader is not made for damaged files: one
 changed byte can crash the process, and half a megabyte become gigabytes. Here every
 size is checked against the bytes there are before it is believed, and nothing but a full
-matrix of real numbers is read.
+array of real numbers is read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ MAX_VARIABLES = 1000
 
 _EXPECTED = "an intact MATLAB 5 file"
 _HEADER, _TAG = 128, 8
+# zlib packs at most 1,032 times: 33 MB at once.
+_PIECE = 2**15
 # Name, type and shape of a variable lie in its first bytes: names have 63 characters.
 _HEAD = 1024
 _MATRIX, _COMPRESSED = 14, 15
@@ -39,27 +41,31 @@ _OTHERS = {1: "a cell array", 2: "a struct", 3: "an object", 4: "text", 5: "a sp
 _OPAQUE = 17
 _COMPLEX, _LOGICAL = 0x0800, 0x0200
 
+_Bytes = TypeVar("_Bytes", bytes, memoryview)
+
 
 @dataclass(frozen=True)
-class MatlabMatrix:
-    """A matrix of real numbers in a MATLAB 5 file, whose head has been read.
+class MatlabArray:
+    """An array of numbers in a MATLAB 5 file, whose head has been read.
 
     Parameters
     ----------
     path : Path
     name : str
     shape : tuple of int
-        Its rows and columns.
+    kind : str
+        Of its dtype: f, i, b for booleans, c for complex numbers.
     """
 
     path: Path
     name: str
     shape: tuple[int, ...]
+    kind: str
     _element: _Element
     _start: int
 
     def read(self) -> NDArray[Any]:
-        """Read the numbers.
+        """Read the numbers, as they are stored.
 
         Raises
         ------
@@ -81,8 +87,21 @@ class MatlabMatrix:
             return numbers.reshape(self.shape, order="F")
 
 
-def find_matrix(path: Path, name: str) -> MatlabMatrix:
-    """Find a matrix of real numbers in a MATLAB 5 file, reading the heads of its variables.
+def find_matrix(path: Path, name: str) -> MatlabArray:
+    """Find a matrix of real numbers, which can be the features of a video.
+
+    Raises
+    ------
+    DataError
+        See `find_array` and `check_matrix`.
+    """
+    found = find_array(path, name)
+    check_matrix(found.shape, found.kind, f"{path}: {name}")
+    return found
+
+
+def find_array(path: Path, name: str) -> MatlabArray:
+    """Find an array of numbers in a MATLAB 5 file, reading the heads of its variables.
 
     Parameters
     ----------
@@ -91,13 +110,13 @@ def find_matrix(path: Path, name: str) -> MatlabMatrix:
 
     Returns
     -------
-    MatlabMatrix
+    MatlabArray
 
     Raises
     ------
     DataError
         If the file is missing, damaged or of another format, lacks the variable, or that
-        is anything but a full matrix of real numbers.
+        is anything but a full array of numbers.
     """
     check_file(path, _EXPECTED)
     found: list[str] = []
@@ -105,13 +124,13 @@ def find_matrix(path: Path, name: str) -> MatlabMatrix:
         for element in _elements(path):
             head = _head(element)
             if head.name == name:
-                return _checked(head, element)
+                return _array(head, element)
             found.append(head.name)
             if len(found) > MAX_VARIABLES:
                 raise DataError(
                     f"{path}: found more than {MAX_VARIABLES} variables; expected fewer"
                 )
-    names = ", ".join(repr(other) for other in found[:5]) or "nothing"
+    names = ", ".join(repr(other)[:80] for other in found[:5]) or "nothing"
     raise DataError(f"{path}: {name}: missing; found {names}")
 
 
@@ -132,14 +151,25 @@ class _Element:
         packed = _bytes(self.path, self.position, min(self.stored, 2 * _HEAD))
         return zlib.decompressobj().decompress(packed, _TAG + _HEAD)[_TAG:]
 
-    def content(self) -> bytes:
-        stored = _bytes(self.path, self.position, self.stored)
-        if not self.packed:
-            return stored
-        unpacking = zlib.decompressobj()
-        # One byte more shows that there are no more, and lets zlib compare its checksum.
-        content = unpacking.decompress(stored, _TAG + self.size + 1)[_TAG:]
-        if len(content) != self.size or not unpacking.eof:
+    def content(self) -> memoryview:
+        """Return all of it, unpacked piece by piece: nothing large is in memory twice."""
+        content = np.empty(self.size, np.uint8).data
+        with self.path.open("rb") as file:
+            file.seek(self.position)
+            if not self.packed:
+                file.readinto(content)
+                return content
+            unpacking, left, place = zlib.decompressobj(), self.stored, -_TAG
+            while left and not unpacking.eof:
+                packed = file.read(min(left, _PIECE))
+                left -= len(packed)
+                part = unpacking.decompress(packed)
+                end = place + len(part)
+                if end > self.size:
+                    break
+                content[max(place, 0) : max(end, 0)] = part[max(-place, 0) :]
+                place = end
+        if place != self.size or not unpacking.eof:
             raise ValueError(f"{self.size} bytes expected, and not those, are packed by zlib")
         return content
 
@@ -189,17 +219,15 @@ def _head(element: _Element) -> _Head:
     return _Head(name.decode("latin-1"), code, bits, tuple(shape), position)
 
 
-def _checked(head: _Head, element: _Element) -> MatlabMatrix:
-    where = f"{element.path}: {head.name}"
+def _array(head: _Head, element: _Element) -> MatlabArray:
     if head.code not in _KINDS:
         found = _OTHERS.get(head.code, f"a variable of class {head.code}")
-        raise DataError(f"{where}: found {found}; expected a matrix of numbers")
+        raise DataError(f"{element.path}: {head.name}: found {found}; expected numbers")
     kind = "c" if head.flags & _COMPLEX else "b" if head.flags & _LOGICAL else _KINDS[head.code]
-    check_matrix(head.shape, kind, where)
-    return MatlabMatrix(element.path, head.name, head.shape, element, head.start)
+    return MatlabArray(element.path, head.name, head.shape, kind, element, head.start)
 
 
-def _part(content: bytes, position: int, order: str) -> tuple[int, bytes, int]:
+def _part(content: _Bytes, position: int, order: str) -> tuple[int, _Bytes, int]:
     """Return type and bytes of the part of a variable at `position`, and where the next is."""
     code, size = struct.unpack_from(order + "II", content, position)
     start, after = position + _TAG, position + _TAG + size + -size % 8

@@ -6,16 +6,15 @@ import re
 import warnings
 from pathlib import Path
 from typing import IO, Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mfm_pipeline.datasets.array_bytes import array_of
-from mfm_pipeline.datasets.arrays import check_expansion
+from mfm_pipeline.datasets.arrays import check_compression, check_expansion
 from mfm_pipeline.datasets.bundle import Bundle, BundleDataset, bundle_of
 from mfm_pipeline.datasets.reading import check_file, reading
-from mfm_pipeline.errors import DataError
 
 _EXPECTED = "an intact .npz file of numbers and strings"
 _NAME = re.compile(r"([^/_]+)[/_](.+)\.npy", re.DOTALL)
@@ -63,11 +62,7 @@ class NpzDataset(BundleDataset):
 def _check_sizes(path: Path, members: list[ZipInfo]) -> None:
     """Check what the archive claims: all members together, as they may overlap."""
     for member in members:
-        if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            raise DataError(
-                f"{path}: {member.filename!r}: found compression {member.compress_type}; "
-                "expected deflate or none"
-            )
+        check_compression(member, f"{path}: {member.filename!r}")
     check_expansion(sum(member.file_size for member in members), path.stat().st_size, str(path))
 
 

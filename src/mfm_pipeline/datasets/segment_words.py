@@ -6,7 +6,7 @@ Lines ``index,WORD,start_in_segment,end_in_segment,start_in_video,end_in_video``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO, TextIOWrapper
+from io import StringIO
 from pathlib import Path
 from typing import ClassVar
 
@@ -28,10 +28,10 @@ class SegmentWords:
         return ()
 
     def read(self, path: Path) -> Track:
-        """Read the words; see `TrackFormat`. Bytes that are not UTF-8 are replaced."""
-        content = BytesIO(read_transcript(path, f"lines {_EXPECTED}"))
+        """Read the words; see `TrackFormat`, and `decode_transcript` for the encoding."""
+        text = read_transcript(path, f"lines {_EXPECTED}")
         words = TimedWords()
-        for number, line in enumerate(TextIOWrapper(content, "utf-8-sig", "replace"), start=1):
+        for number, line in enumerate(StringIO(text, newline=None), start=1):
             if not line.isspace():
                 _add(words, line, f"{path}: line {number}")
         return words.track()

@@ -151,8 +151,9 @@ class FileStream:
         return partial(FileStream, self.path, chosen, self._format)
 
     def __str__(self) -> str:
-        count = sum(map(len, self._files.values()))
-        return f"{count} file(s) of {self.path.name}, read as {self.manner}"
+        options = [f"{name} {v}" for name, v in vars(self._format).items() if v is not None]
+        told = f" ({', '.join(options)})" if options else ""
+        return f"{self.path.name}/, read as {type(self._format).__name__}{told}"
 
     def close(self) -> None:
         """Do nothing: no file is held open."""

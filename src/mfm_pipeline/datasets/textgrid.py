@@ -7,7 +7,6 @@ by Praat's own reader.
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from mfm_pipeline.errors import DataError, ParameterError
 
 _EXPECTED = "a Praat TextGrid"
 _FILE_TYPES = ("ooTextFile", "ooTextFile short")
-_ENCODINGS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 # Possessive, and so of linear time.
 _TOKEN = re.compile(
     r"""
@@ -38,7 +36,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class TextGrid:
-    """Praat's TextGrid, as text in UTF-8 or UTF-16.
+    """Praat's TextGrid, as text; see `decode_transcript` for its encoding.
 
     Parameters
     ----------
@@ -66,9 +64,7 @@ class TextGrid:
 
     def read(self, path: Path) -> Track:
         """Read the words; see `TrackFormat`. Intervals without text are pauses, left out."""
-        content = read_transcript(path, _EXPECTED)
-        text = content.decode(_ENCODINGS.get(content[:2], "utf-8-sig"), "replace")
-        tokens = _Tokens(path, text)
+        tokens = _Tokens(path, read_transcript(path, _EXPECTED))
         words = TimedWords()
         names = []
         for number in range(_read_head(tokens)):

@@ -7,12 +7,13 @@ from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from gzip import GzipFile
 from io import BufferedReader, RawIOBase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 from tqdm import tqdm
 
+from mfm_pipeline.datasets.arrays import check_compression
 from mfm_pipeline.errors import DataError
 
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
@@ -58,7 +59,8 @@ def unpacked(path: Path, member: str | None = None, progress: bool = False) -> I
     Raises
     ------
     DataError
-        If no member matches, or several, or the file unpacks to far more than its size.
+        If no member matches, or several, it is compressed by anything but deflate, or the
+        file unpacks to far more than its size.
     """
     size = path.stat().st_size
     with ExitStack() as stack:
@@ -71,6 +73,7 @@ def unpacked(path: Path, member: str | None = None, progress: bool = False) -> I
             archive = stack.enter_context(ZipFile(source))
             name = _choose_member(path, archive, member)
             where = f"{path}: {_shown(name)}"
+            check_compression(archive.getinfo(name), where)
             file = stack.enter_context(archive.open(name))
         elif head.startswith(_GZIP):
             name = name.removesuffix(".gz")
@@ -82,7 +85,7 @@ def unpacked(path: Path, member: str | None = None, progress: bool = False) -> I
 
 
 def _choose_member(path: Path, archive: ZipFile, member: str | None) -> str:
-    names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    names = [info.filename for info in archive.infolist() if not _is_hidden(info)]
     several = len(names) > 1 and member is not None
     found = [name for name in names if not several or fnmatchcase(name, str(member))]
     if len(found) == 1:
@@ -93,6 +96,11 @@ def _choose_member(path: Path, archive: ZipFile, member: str | None) -> str:
     if not found and several:
         raise DataError(f"{path}: member: found none that matches '{member}' among: {listed}")
     raise DataError(f"{path}: member: found {len(found)} ({listed}); expected one; name it")
+
+
+def _is_hidden(member: ZipInfo) -> bool:
+    """Return whether it is a folder, or such as macOS adds (``__MACOSX/._glove.txt``)."""
+    return member.is_dir() or PurePosixPath(member.filename).name.startswith(".")
 
 
 def _shown(name: str) -> str:

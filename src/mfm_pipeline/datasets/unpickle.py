@@ -31,8 +31,10 @@ from mfm_pipeline.errors import DataError
 
 EXPECTED = "NumPy arrays and plain containers only"
 
-#: Opcodes of one file. An array takes about fifty, a string two.
+#: Opcodes of one file, unless it is large: an array takes about fifty, a string two.
 MAX_STEPS = 2**21
+#: Bytes of a large file for each opcode: of thousands of arrays, one a sample, there are more.
+BYTES_A_STEP = 64
 
 # No persistent ids, registered extensions, instances, frozen sets or outside buffers.
 _OPCODES = """
@@ -80,8 +82,9 @@ class SafeUnpickler(_Machine):
         self._path = path
         # Once for an array and once for the bytes that Python 2's text is turned into.
         self._allowance = UNCHECKED_BYTES + 2 * size
-        self.memo = _Memo()
-        self.dispatch = _Steps(_STEPS)  # type: ignore[misc]  # Counts, so one a file.
+        steps = max(MAX_STEPS, size // BYTES_A_STEP)
+        self.memo = _Memo(steps)
+        self.dispatch = _Steps(_STEPS, steps)  # type: ignore[misc]  # Counts, so one a file.
         self._names: Mapping[str, Any] = {
             "numpy.ndarray": NDARRAY,
             "numpy.dtype": dtype_of,
@@ -221,12 +224,14 @@ _STEPS: Mapping[int, _Step] = {
 class _Steps(dict[int, _Step]):
     """What each opcode does; every look-up is one step of the machine."""
 
-    _left = MAX_STEPS
+    def __init__(self, steps: Mapping[int, _Step], most: int) -> None:
+        super().__init__(steps)
+        self._most = self._left = most
 
     def __getitem__(self, opcode: int) -> _Step:
         self._left -= 1
         if self._left < 0:
-            raise ValueError(f"found more than {MAX_STEPS} opcodes")
+            raise ValueError(f"found more than {self._most} opcodes")
         return super().__getitem__(opcode)
 
     def __missing__(self, opcode: int) -> _Step:
@@ -236,9 +241,13 @@ class _Steps(dict[int, _Step]):
 class _Memo(dict[int, Any]):
     """Objects that the file refers to again; an array in place of what it was filled from."""
 
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
     def __setitem__(self, index: int, value: Any) -> None:
-        if index >= MAX_STEPS:
-            raise ValueError(f"found a memo index beyond {MAX_STEPS}")
+        if index >= self._most:
+            raise ValueError(f"found a memo index beyond {self._most}")
         super().__setitem__(index, value)
 
     def __getitem__(self, index: int) -> Any:

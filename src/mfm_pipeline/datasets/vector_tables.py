@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import partial
@@ -67,12 +68,13 @@ def read_text(file: Unpacked, wanted: Collection[str]) -> Table:
     header, or is that of the first line.
     """
     lines = _lines(file)
-    first = next(lines, (1, b""))
-    header = _HEADER.fullmatch(first[1])
-    kept = _Kept(file.where, wanted, int(header[2]) if header else _width_of(first[1]))
+    number, line = next(lines, (1, b""))
+    first = line.removeprefix(BOM_UTF8)
+    header = _HEADER.fullmatch(first)
+    kept = _Kept(file.where, wanted, int(header[2]) if header else _width_of(first))
     width, missing = kept.width, kept.missing
-    number = 1
-    for number, line in lines if header else chain([first], lines):
+    rows = lines if header else chain([(1, first)], lines)
+    for number, line in rows:
         # The usual case: as many spaces as numbers, so that the token has none.
         if line.count(b" ") == width:
             token = line[: line.find(b" ")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from mfm_pipeline.datasets.timing import MAX_SECONDS
 from mfm_pipeline.datasets.track import Track
 from mfm_pipeline.errors import DataError
 
+# By what stands for each byte that is not UTF-8.
+_WINDOWS = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in range(128, 256)}
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: Size of one transcript; an hour of speech makes a million bytes or two.
 MAX_BYTES = 16 * 2**20
 #: Words of one transcript: half a day of speech.
@@ -65,8 +69,8 @@ class TimedWords:
         return Track(intervals, np.array([word for _, _, word in words], dtype=np.str_))
 
 
-def read_transcript(path: Path, expected: str) -> bytes:
-    """Read a whole transcript.
+def read_transcript(path: Path, expected: str) -> str:
+    """Read a whole transcript; see `decode_transcript`.
 
     Raises
     ------
@@ -78,4 +82,19 @@ def read_transcript(path: Path, expected: str) -> bytes:
     if size > MAX_BYTES:
         raise DataError(f"{path}: found {size} bytes; expected {expected}, at most {MAX_BYTES}")
     with reading(path, "text", expected):
-        return path.read_bytes()
+        content = path.read_bytes()
+    return decode_transcript(content)
+
+
+def decode_transcript(content: bytes) -> str:
+    """Decode UTF-8, or UTF-16 with its mark.
+
+    Bytes that are not UTF-8 are taken for Windows-1252, a superset of Latin-1, as Praat
+    does: older transcripts have their accents so.
+    """
+    if content.startswith(_UTF16):
+        return content.decode("utf-16", "replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("utf-8-sig", "surrogateescape").translate(_WINDOWS)

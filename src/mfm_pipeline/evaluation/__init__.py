@@ -1,9 +1,13 @@
 """Metrics, the trivial predictor, predictions and comparison tables."""
 
-from mfm_pipeline.evaluation.console import print_comparison
+from mfm_pipeline.evaluation.console import print_comparison, print_table
 from mfm_pipeline.evaluation.metrics import score
 from mfm_pipeline.evaluation.options import EvaluationOptions, SentimentOptions
-from mfm_pipeline.evaluation.predict import predict_corpus, reconstruction_errors
+from mfm_pipeline.evaluation.predict import (
+    predict_corpus,
+    predictions_of,
+    reconstruction_errors,
+)
 from mfm_pipeline.evaluation.report import comparison, score_test
 from mfm_pipeline.evaluation.trivial import trivial_prediction
 
@@ -12,7 +16,9 @@ __all__ = [
     "SentimentOptions",
     "comparison",
     "predict_corpus",
+    "predictions_of",
     "print_comparison",
+    "print_table",
     "reconstruction_errors",
     "score",
     "score_test",

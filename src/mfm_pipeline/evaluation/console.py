@@ -1,9 +1,11 @@
-"""The comparison on a console of 80 columns."""
+"""Tables on a console of 80 columns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -38,6 +40,35 @@ def print_comparison(table: pd.DataFrame, title: str) -> None:
         title = ""
     if rows:
         console.print(_table("metric", predictors, rows, title))
+
+
+def print_table(table: pd.DataFrame, title: str) -> None:
+    """Print a table whose first column names its rows.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Numbers are rounded to three digits; missing ones are left blank.
+    title : str
+        What the numbers are of.
+    """
+    first, *columns = map(str, table.columns)
+    # Narrow: seven columns of numbers have to fit beside the names.
+    shown = Table(title=title, title_justify="left", padding=(0, 0, 0, 1))
+    shown.add_column(first)
+    for column in columns:
+        shown.add_column(column.replace("_", " "), justify="right")
+    for name, *values in table.itertuples(index=False):
+        shown.add_row(str(name), *map(_cell, values))
+    Console(width=min(CONSOLE_WIDTH, Console().width)).print(shown)
+
+
+def _cell(value: Any) -> str:
+    if pd.isna(value):
+        return ""
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _table(

@@ -11,12 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mfm_pipeline.data import Corpus, Split, Targets
+from mfm_pipeline.data import Corpus, Modality, Split, Targets
 from mfm_pipeline.evaluation.trivial import trivial_prediction
 from mfm_pipeline.models import MFM, Inputs, MfmOutput
 
 MODEL, TRIVIAL = "model", "trivial"
-"""What a prediction was made by: a sample without any modality gets the trivial one."""
+"""What a prediction was made by: a sample with nothing that is read gets the trivial one."""
+
+
+_BLOCK = 4096
+"""Images that are summed at once."""
 
 
 def predict_corpus(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
@@ -26,7 +30,7 @@ def predict_corpus(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
     -------
     DataFrame
         One row a sample: ``id``, ``split``, ``predicted_by`` (``model``, or
-        ``trivial`` for a sample without any modality), and by task:
+        ``trivial`` for a sample without any modality that the model reads), and by task:
         ``true/<target>`` and ``predicted/<target>`` (regression); those and
         ``probability/<label>`` (multilabel); ``true``, ``predicted`` and
         ``probability/<class>`` (multiclass).
@@ -48,24 +52,26 @@ def predictions_of(table: pd.DataFrame, split: str, targets: Targets) -> NDArray
     return rows[[f"predicted/{name}" for name in targets.names]].to_numpy(np.float32)
 
 
-def reconstruction_errors(model: MFM, split: Split, batch_size: int) -> pd.DataFrame:
-    """Measure how well each modality is reconstructed, sample by sample.
+def reconstruction_errors(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
+    """Measure how well each modality of the test split is reconstructed, sample by sample.
 
     Returns
     -------
     DataFrame
         ``id``, ``modality``, ``mse`` of the reconstruction and
-        ``mse_of_mean``, that of predicting 0 (the training mean of scaled
-        features); over the observed steps and features of samples that have
-        the modality.
+        ``mse_of_mean``, that of the training mean (0 for scaled features, the
+        mean image for images); over the observed steps and features of samples
+        that have the modality. Empty if the model generates nothing.
     """
-    errors: dict[str, list[pd.DataFrame]] = {name: [] for name in split.modalities}
+    split = corpus.test
+    means = {name: _mean_image(modality) for name, modality in corpus.train.modalities.items()}
+    errors: dict[str, list[pd.DataFrame]] = {name: [] for name in model.modalities}
     for batch, output in _batches(model, split, batch_size):
         for name, reconstruction in output.reconstructions.items():
-            mask, values = batch.observed(name), batch.values[name].to(reconstruction.dtype)
+            mask, values = batch.observed(name), batch.values[name]
             error = {
                 "mse": _mean_square(reconstruction - values, mask),
-                "mse_of_mean": _mean_square(values, mask),
+                "mse_of_mean": _mean_square(values - means[name], mask),
             }
             errors[name].append(pd.DataFrame(error))
     tables = [
@@ -74,6 +80,8 @@ def reconstruction_errors(model: MFM, split: Split, batch_size: int) -> pd.DataF
         .loc[split.modalities[name].present, ["id", "modality", "mse", "mse_of_mean"]]
         for name, parts in errors.items()
     ]
+    if not tables:
+        return pd.DataFrame({"id": [], "modality": [], "mse": [], "mse_of_mean": []})
     return pd.concat(tables, ignore_index=True)
 
 
@@ -82,7 +90,7 @@ def _predict_split(model: MFM, split: Split, train: Targets, batch_size: int) ->
         model.to_target_units(output.prediction) for _, output in _batches(model, split, batch_size)
     ]
     predicted = torch.cat(outputs).numpy()
-    known = split.has_any_modality
+    known = split.has_any(model.reads)
     trivial = trivial_prediction(train, len(split))
     table: dict[str, Any] = {
         "id": split.ids,
@@ -110,6 +118,20 @@ def _batches(model: MFM, split: Split, batch_size: int) -> Iterator[tuple[Inputs
         for positions in torch.split(torch.arange(len(split)), batch_size):
             batch = inputs[positions]
             yield batch, model(batch)
+
+
+def _mean_image(modality: Modality) -> Tensor:
+    """Return the mean of the images that samples have, from 0 to 1; 0 for sequences."""
+    if not modality.is_image or not modality.present.any():
+        return torch.zeros(())
+    rows = np.arange(len(modality)) if modality.rows is None else modality.rows
+    times = np.bincount(rows[modality.present], minlength=len(modality.values))
+    total = np.zeros(modality.shape)
+    # In blocks: a float copy of all images would be eight times their size.
+    for start in range(0, len(times), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        total += np.tensordot(times[block], modality.values[block], axes=1)
+    return torch.from_numpy((total / times.sum() / 255).astype(np.float32))
 
 
 def _mean_square(values: Tensor, mask: Tensor) -> NDArray[Any]:

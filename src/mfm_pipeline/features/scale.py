@@ -38,7 +38,7 @@ from mfm_pipeline.features.scaling_steps import (
 Transform = Literal["identity", "signed_log"]
 
 #: Values that are scaled at a time, in float64.
-_BLOCK = 2**20
+_BLOCK = 2**16
 
 
 class ModalityScaling(BaseModel):

@@ -78,6 +78,14 @@ def assign_words(segments: Intervals, words: Intervals, min_overlap: float = 1e-
     return Members(segment[order], word[order])
 
 
+def count_overlapping(segments: Intervals, tolerance: float = 1e-5) -> int:
+    """Count the segments (S, 2) that share more than `tolerance` seconds with an earlier one."""
+    order = np.lexsort((segments[:, 1], segments[:, 0]))
+    ends = np.maximum.accumulate(segments[order, 1])
+    return int((np.minimum(ends[:-1], segments[order[1:], 1]) - segments[order[1:], 0]
+                > tolerance).sum())  # fmt: skip
+
+
 def last_steps(members: Members, segments: int, steps: int) -> Positions:
     """Left-pad the words of each segment; of a longer segment keep the last.
 

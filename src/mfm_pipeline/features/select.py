@@ -174,10 +174,10 @@ def fit_selection(
     sequences = {name: m for name, m in corpus.train.modalities.items() if not m.is_image}
     if unknown := [name for name in keep if name not in (*sequences, *corpus.left_out)]:
         raise ParameterError(
-            f"keep names '{unknown[0]}'; expected one of {', '.join(sequences) or 'none'}"
+            f"selection.keep names '{unknown[0]}'; expected one of {', '.join(sequences) or 'none'}"
         )
     if few := [name for name, count in keep.items() if count is not None and count < 1]:
-        raise ParameterError(f"keep is {keep[few[0]]} for '{few[0]}'; expected 1 or more")
+        raise ParameterError(f"selection.keep is {keep[few[0]]} for '{few[0]}'; expected 1 or more")
     return Selection(
         modalities={
             name: _fit(

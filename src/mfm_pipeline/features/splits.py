@@ -122,7 +122,8 @@ def _counts(total: int, wanted: Mapping[str, float]) -> dict[str, int]:
     if min(counts.values()) < 1:
         found = ", ".join(f"{count} for {split}" for split, count in counts.items())
         raise DataError(
-            f"splits: found {total} groups, which leaves {found}; expected at least one each"
+            f"splits: found {total} groups, which leaves {found}; expected at least one each, "
+            "by ingestion.splits.valid and test"
         )
     return counts
 

@@ -21,7 +21,8 @@ from mfm_pipeline.data import BoolArray
 Unknown = Literal["zero", "mean", "hash"]
 Tokens = tuple[str, ...]
 
-_APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u2032", "'"))
+# Also what keyboards have near it: grave and acute accents.
+_APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u2032`\u00b4", "'"))
 _CLITIC = re.compile(r"(.+?)(n't|'(?:s|m|d|re|ve|ll))", re.IGNORECASE)
 _HYPHENS = re.compile("[-\u2010\u2011\u2012\u2013\u2014]+")
 

@@ -52,15 +52,15 @@ def as_inputs(generated: Mapping[str, Tensor]) -> Inputs:
     ----------
     generated : mapping of str to Tensor
         Every modality of the model: sequences ``(n, T, d)``, all of whose steps
-        count, or images ``(n, C, H, W)`` in [0, 1], which are rounded to the 256
-        levels that images come in.
+        count, or images ``(n, C, H, W)``, which are clipped to [0, 1] and rounded to
+        the 256 levels that images come in.
     """
     n = len(next(iter(generated.values())))
     values, steps = {}, {}
     lengths = torch.zeros(n, dtype=torch.int64)
     for name, value in generated.items():
         if value.dim() == 4:
-            values[name] = (value.clamp(0, 1) * 255).round().to(torch.uint8)
+            values[name] = (value.clamp(0, 1) * 255).round() / 255
             continue
         values[name] = value
         steps[name] = value.new_ones(value.shape[:2], dtype=torch.bool)

@@ -170,7 +170,7 @@ def _set_scene(
         )
     shown = inputs[chosen]
     real = {
-        name: judge_images(judge, shown.values[name].float() / 255, options.batch_size)
+        name: judge_images(judge, shown.values[name], options.batch_size)
         for name, judge in judges.items()
     }
     latents = infer_latents(model, shown, batch_size=options.batch_size)

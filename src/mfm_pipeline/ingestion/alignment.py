@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from mfm_pipeline.data import Modality
 from mfm_pipeline.datasets.stream import Stream
 from mfm_pipeline.features.segment import fill_steps
 from mfm_pipeline.features.steps import average_words
+from mfm_pipeline.ingestion.cover import Row, cover_of, looks_wrong
 from mfm_pipeline.ingestion.options import IngestionOptions
 from mfm_pipeline.ingestion.parts import Parts
 from mfm_pipeline.ingestion.plan import VideoPlan
@@ -20,13 +22,6 @@ from mfm_pipeline.ingestion.tally import Tally
 from mfm_pipeline.ingestion.work import AlignFrames, Arrays, Work
 
 logger = logging.getLogger(__name__)
-
-BAD = "{modality} frames with NaN or infinity"
-LATE = "{modality} frames after the last word"
-WITHOUT = "words without {modality} frames"
-SECONDS = "seconds of {modality}, of those with words"
-#: Shares beyond which a wrong sampling rate is the likely reason.
-MOST_WITHOUT, MOST_LATE = 0.2, 0.3
 
 Plans = dict[str, list[VideoPlan]]
 BySplit = dict[str, Modality]
@@ -43,12 +38,16 @@ class Aligner:
     parts : Parts
     options : IngestionOptions
     tally : Tally
+    unit, ends : str
+        See `Timelines`.
     """
 
     plans: Plans
     parts: Parts
     options: IngestionOptions
     tally: Tally
+    unit: str
+    ends: str
 
     def align_stream(self, name: str, stream: Stream) -> BySplit:
         """Align a stream of files; a video that it lacks is absent."""
@@ -61,17 +60,36 @@ class Aligner:
             for plan in found
             if plan.video in stream.videos
         }
+        cover: list[Row] = []
         results = self.parts.results(stream, works, f"Aligning {name}")
-        modality = self.place(name, stream.width, results)
-        self._warn_of_rate(name)
+        modality = self.place(name, stream.width, results, cover)
         logger.info(
-            "%s: aligned %s of %d videos in %.1f s",
-            self.options.corpus, name, len(works), time.perf_counter() - began,
+            "%s: aligned %s of %d videos (%d anew) in %.1f s",
+            self.options.corpus, name, len(works), self.parts.done, time.perf_counter() - began,
         )  # fmt: skip
+        self._tell(name, cover)
         return modality
 
-    def place(self, name: str, width: int, results: Iterable[tuple[str, Arrays]]) -> BySplit:
-        """Put what `AlignFrames` gives of each video at the steps of its samples."""
+    def place(
+        self,
+        name: str,
+        width: int,
+        results: Iterable[tuple[str, Arrays]],
+        cover: list[Row] | None = None,
+    ) -> BySplit:
+        """Put means and which of them are observed at the steps of the samples.
+
+        Parameters
+        ----------
+        name : str
+            Of the modality.
+        width : int
+            Its features.
+        results : iterable of (str, dict of str to ndarray)
+            ``means`` and ``observed`` by video; for `cover`, all that `AlignFrames` gives.
+        cover : list of dict, optional
+            Takes a row a video, see `cover_of`.
+        """
         filled = {
             split: _nothing(found, width, self.options) for split, found in self.plans.items()
         }
@@ -82,7 +100,8 @@ class Aligner:
         }
         for video, part in results:
             split, rows, plan = places[video]
-            self._tell(name, split, part, plan.end)
+            if cover is not None:
+                cover.append(cover_of(split, part, plan.end))
             _put(filled[split], rows, plan, part)
         for split, modality in filled.items():
             absent = int((~modality.present).sum())
@@ -92,27 +111,34 @@ class Aligner:
             )  # fmt: skip
         return filled
 
-    def _tell(self, name: str, split: str, part: Arrays, end: float) -> None:
-        frames, words = int(part["frames"]), len(part["observed"])
-        for quantity, count, of in (
-            (BAD, int(part["bad"]), frames),
-            (LATE, int(part["late"]), frames),
-            (WITHOUT, words - int(part["observed"].sum()), words),
-            (SECONDS, round(float(part["end"]), 3), round(end, 3)),
-        ):
-            self.tally.add(quantity, count, of=of, split=split, modality=name)
-
-    def _warn_of_rate(self, name: str) -> None:
-        """Say so if frames and words do not cover the same time."""
-        without, late = self.tally.share(WITHOUT, name), self.tally.share(LATE, name)
-        unit = "windows" if self.options.granularity == "window" else "words"
-        if without > MOST_WITHOUT or late > MOST_LATE:
-            logger.warning(
-                "%s: %s: %.0f %% of %s have no frames, %.0f %% of frames lie after the last of "
-                "them, and frames last %.2f times as long as they: is the frame rate right?",
-                self.options.corpus, name, 100 * without, unit, 100 * late,
-                self.tally.share(SECONDS, name),
+    def _tell(self, name: str, cover: list[Row]) -> None:
+        """Count what is not covered; say so if the frame rate is the likely reason."""
+        if not cover:
+            return
+        table = pd.DataFrame(cover)
+        last = f"the last {self.ends}"
+        for split, found in table.groupby("split", sort=False):
+            sums = found.drop(columns="split").sum()
+            for quantity, count, of in (
+                ("{modality} frames with NaN or infinity", sums["bad"], sums["frames"]),
+                (f"{{modality}} frames after {last}", sums["late"], sums["frames"]),
+                (f"{self.unit} without {{modality}} frames", sums["without"], sums["spans"]),
+            ):
+                self.tally.add(quantity, int(count), of=int(of), split=str(split), modality=name)
+            self.tally.add(
+                f"seconds of {{modality}}, of those up to {last}", round(sums["end"], 3),
+                of=round(sums["until"], 3), split=str(split), modality=name, loss=False,
             )  # fmt: skip
+        if not looks_wrong(table):
+            return
+        total = table.drop(columns="split").sum()
+        logger.warning(
+            "%s: %s: %.0f %% of %s have no frames, %.0f %% of frames lie after %s, and "
+            "frames last %.2f times as long as the %ss: is the frame rate right?",
+            self.options.corpus, name, 100 * total["without"] / max(total["spans"], 1), self.unit,
+            100 * total["late"] / max(total["frames"], 1), last,
+            total["end"] / max(total["until"], 1e-9), self.ends,
+        )  # fmt: skip
 
 
 def _put(modality: Modality, rows: slice, plan: VideoPlan, part: Arrays) -> None:

@@ -12,6 +12,8 @@ from mfm_pipeline.ingestion.options import IngestionOptions
 
 logger = logging.getLogger(__name__)
 
+WITHOUT_ANY = "samples without any modality"
+
 BySplit = dict[str, Modality]
 
 
@@ -62,7 +64,7 @@ def assemble_corpus(
     """Put splits and counts together; samples without any modality stay, and are counted."""
     nothing = sum(int((~split.has_any_modality).sum()) for split in splits.values())
     modalities = splits["train"].modalities
-    all_counts = {**counts, "samples without any modality": nothing}
+    all_counts = {**counts, WITHOUT_ANY: nothing}
     return Corpus(
         name=options.corpus,
         splits=splits,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from mfm_pipeline.data import SPLIT_NAMES
 from mfm_pipeline.datasets.raw_folder import RawFolder
 from mfm_pipeline.errors import DataError, ParameterError
-from mfm_pipeline.features.splits import check_straddling, draw_splits
+from mfm_pipeline.features.splits import Groups, check_straddling, draw_splits
 from mfm_pipeline.ingestion.choose import describe_globs, find_file
 from mfm_pipeline.ingestion.labels import Labels
 from mfm_pipeline.ingestion.options import IngestionOptions, SplitSource
@@ -43,18 +44,39 @@ def divide(labels: Labels, raw: RawFolder, options: IngestionOptions, tally: Tal
     by, named = found
     logger.info("%s: splits are %s", options.corpus, _TOLD[by])
     labelled = _labelled(named, labels, tally)
-    group = _group_of(labels, options)
-    check_straddling(
-        {split: np.array([group(v) for v in videos]) for split, videos in labelled.items()}
-    )
+    groups = _groups(labelled, _group_of(labels, options))
+    check_straddling(groups)
+    if options.splits.pattern is not None or options.splits.group != "video":
+        total = len(np.unique(np.concatenate(list(groups.values()))))
+        tally.add("groups in more than one split", 0, of=total)
+    elif labels.speakers is not None:
+        _tell_of_speakers(_groups(labelled, labels.speakers.__getitem__), labels, tally)
     return labelled
+
+
+def _groups(videos: Splits, group: Callable[[str], str]) -> dict[str, Groups]:
+    return {split: np.array([group(video) for video in found]) for split, found in videos.items()}
+
+
+def _tell_of_speakers(speakers: dict[str, Groups], labels: Labels, tally: Tally) -> None:
+    """Warn of speakers in two splits, where videos alone were to be kept together."""
+    splits_of = Counter(name for found in speakers.values() for name in set(found.tolist()))
+    several = sorted(name for name, count in splits_of.items() if count > 1)
+    told = "speakers in more than one split"
+    tally.add(told, len(several), of=len(splits_of), loss=False)
+    if several:
+        logger.warning(
+            "%s: %d of %d speakers are in more than one split (%s): "
+            "ingestion.splits.group=speaker keeps them together",
+            labels.path.name, len(several), len(splits_of), some(several),
+        )  # fmt: skip
 
 
 _TOLD: dict[SplitSource, str] = {
     "listed": "those listed in ingestion.folds",
     "file": "those of a file in its folder",
     "column": "those of the labels' column 'split'",
-    "drawn": "drawn by group, as nothing in its folder gives them",
+    "drawn": "drawn by group, as no file gives them",
 }
 
 

@@ -43,8 +43,10 @@ def read_vectors(
     Returns
     -------
     DataFrame
-        A row a word, float32; empty if there is no file of word vectors.
+        A row a word, float32; empty if there is no word, or no file of word vectors.
     """
+    if not tokens:
+        return pd.DataFrame()
     for folder in folders:
         file = find_file(folder, options.wanted[name].vectors, f"vectors of {name}")
         if file is None:
@@ -112,14 +114,7 @@ def _embed_video(
         return AlignFrames(plan.steps.words, plan.end, options.min_overlap, "skip")(track)
     values, observed = lookup(plan.steps.tokens)
     values[~observed] = 0.0
-    return {
-        "means": values,
-        "observed": observed,
-        "frames": np.array(len(values)),
-        "bad": np.array(0),
-        "late": np.array(0),
-        "end": np.array(plan.end),
-    }
+    return {"means": values, "observed": observed}
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,4 +186,7 @@ def _tell_unknown(
     types = np.unique(tokens)
     for quantity, words in ((UNKNOWN, tokens), (UNKNOWN_TYPES, types)):
         unknown = int((~lookup.knows(words)).sum())
-        aligner.tally.add(quantity, unknown, of=len(words), split=split, modality=name)
+        aligner.tally.add(
+            quantity, unknown, of=len(words), split=split, modality=name,
+            loss=quantity == UNKNOWN,
+        )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -36,6 +36,10 @@ class FilesOptions(Options):
     )
     rate: float | None = Field(
         None, gt=0, le=1e6, description="Frames a second, of formats without times."
+    )
+    options: dict[Text, int | float | str] = Field(
+        default_factory=dict,
+        description="Others of the format: `min_confidence`, `bookkeeping`, `tier`.",
     )
     video: Text = Field(
         "(.+)", description="Regular expression of a file's stem; its group is the video."
@@ -177,6 +181,15 @@ class Folds(Options):
     train: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(description="For training.")
     valid: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(description="For validation.")
     test: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(description="For the test.")
+
+    @field_validator("train", "valid", "test", mode="before")
+    @classmethod
+    def _check_ids(cls, value: Any) -> Any:
+        # YAML makes numbers of ids without quotes, and 007 is another video than 7.
+        ids = value if isinstance(value, list | tuple) else ()
+        if wrong := [found for found in ids if not isinstance(found, str)]:
+            raise ValueError(f"it holds {wrong[0]!r}; expected ids in quotes")
+        return value
 
     @model_validator(mode="after")
     def _check(self) -> Folds:

@@ -43,6 +43,9 @@ class Parts:
         Processes; by default one a core where there is enough to do.
     """
 
+    #: Of how many videos the work was done for the last results.
+    done = 0
+
     def __init__(self, folder: Path, workers: int | None = None) -> None:
         self._folder = folder
         self._workers = workers
@@ -73,8 +76,11 @@ class Parts:
             if (known := self._known_digest(stream, video))
         }
         missing = [v for v in works if v not in names or not self._path(names[v]).exists()]
+        self.done = 0
         if missing:
+            there = {path.stem for path in self._folder.glob("*.npz")}
             names |= self._do(stream, {video: works[video] for video in missing}, label)
+            self.done = sum(names[video] not in there for video in missing)
         for video, work in works.items():
             self._used.add(names[video])
             yield video, self._load(stream, video, work, names[video])
@@ -131,6 +137,7 @@ class Parts:
             # Half of it survived a power cut, say.
             result = work(stream.read_video(video))
             write_part(self._path(name), result)
+            self.done += 1
             return result
 
     def _path(self, name: str) -> Path:

@@ -15,6 +15,7 @@ from mfm_pipeline.features.overlap import Intervals, Positions
 from mfm_pipeline.features.segment import (
     Members,
     assign_words,
+    count_overlapping,
     fill_steps,
     find_dropped,
     last_steps,
@@ -51,12 +52,20 @@ class Timelines:
     sentences : mapping of str to Spoken, optional
     source : str
         Where the anchor lies, for messages.
+    unit : str
+        What frames are averaged over: ``words``, ``windows``, or the intervals of a modality.
     """
 
     anchor: Mapping[str, Spoken]
     words: Mapping[str, Spoken]
     sentences: Mapping[str, Spoken] | None
     source: str
+    unit: str = "words"
+
+    @property
+    def ends(self) -> str:
+        """What a video ends with, as far as is known: a ``word``, or a labelled ``segment``."""
+        return "word" if self.words else "segment"
 
 
 class Steps(NamedTuple):
@@ -142,7 +151,7 @@ class Planner:
         if not filled:
             raise DataError(
                 f"{self.labels.path}: split '{split}' is empty: none of its {len(videos)} "
-                f"labelled videos ({some(videos)}) has a segment with words in "
+                f"labelled videos ({some(videos)}) has a segment with {self.timelines.unit} in "
                 f"{self.timelines.source}; expected at least one"
             )
         return filled
@@ -162,15 +171,23 @@ class Planner:
         if spoken is None and self.options.granularity == "window":
             spoken = Spoken(np.zeros((0, 2)), None)  # Times of labels are enough.
         if spoken is None:
-            self.tally.add("labelled videos without words", 1, split=split)
-            self.tally.add("segments without words", len(found.ids), split=split)
-            self._record_dropped(video, split, found.ids, "its video has no words")
+            unit = self.timelines.unit
+            self.tally.add(f"labelled videos without {unit}", 1, split=split)
+            self.tally.add(
+                f"segments without {unit}", len(found.ids), of=len(found.ids), split=split
+            )
+            self._record_dropped(video, split, found.ids, f"its video has no {unit}")
             return None
         segments = _whole_videos(found.segments, spoken.intervals)
         steps = self._make_steps(video, split, spoken, segments)
         kept = steps.sizes > 0
         limit = self.options.steps
-        self.tally.add("segments without words", int((~kept).sum()), split=split)
+        self.tally.add(
+            "segments that overlap another", count_overlapping(segments), of=len(kept), split=split
+        )
+        self.tally.add(
+            f"segments without {self.timelines.unit}", int((~kept).sum()), of=len(kept), split=split
+        )
         self.tally.add(
             f"segments shortened to {limit} steps", int((steps.sizes > limit).sum()),
             of=len(kept), split=split,
@@ -201,7 +218,7 @@ class Planner:
         sentence = self._sentence_of_words(video, split, words, tokens)
         members = assign_words(segments, words, self.options.min_overlap)
         self.tally.add(
-            "words outside every segment",
+            f"{self.timelines.unit} outside every segment",
             len(words) - len(np.unique(members.words)), of=len(words), split=split,
         )  # fmt: skip
         members = Members(*(found[sentence[members.words] >= 0] for found in members))
@@ -226,9 +243,11 @@ class Planner:
             spoken.intervals, spoken.tokens, options.pauses, options.min_overlap
         )
         total = len(short)
-        too_short = f"words dropped (shorter than {options.min_overlap:g} s)"
+        unit = self.timelines.unit
+        too_short = f"{unit} dropped (shorter than {options.min_overlap:g} s)"
         self.tally.add(too_short, int(short.sum()), of=total, split=split)
-        self.tally.add("words dropped (pauses)", int(pause.sum()), of=total, split=split)
+        if spoken.tokens is not None:
+            self.tally.add(f"{unit} dropped (pauses)", int(pause.sum()), of=total, split=split)
         kept = np.flatnonzero(~(short | pause))
         kept = kept[np.lexsort((spoken.intervals[kept, 1], spoken.intervals[kept, 0]))]
         tokens = None if spoken.tokens is None else spoken.tokens[kept]
@@ -252,7 +271,8 @@ class Planner:
             members = assign_words(sentences, words, self.options.min_overlap)
             sentence[members.words[::-1]] = members.segments[::-1]
         outside = int((sentence < 0).sum())
-        self.tally.add("words outside every sentence", outside, of=len(words), split=split)
+        told = f"{self.timelines.unit} outside every sentence"
+        self.tally.add(told, outside, of=len(words), split=split)
         return sentence
 
     def _texts_at(self, video: str, intervals: Intervals) -> NDArray[np.str_] | None:

@@ -15,7 +15,6 @@ from mfm_pipeline.datasets.stream import Stream
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.features.targets import check_varied
 from mfm_pipeline.ingestion.alignment import (
-    SECONDS,
     Aligner,
     BySplit,
     Plans,
@@ -23,7 +22,7 @@ from mfm_pipeline.ingestion.alignment import (
 from mfm_pipeline.ingestion.assemble import assemble_corpus, leave_out
 from mfm_pipeline.ingestion.choose import describe_globs
 from mfm_pipeline.ingestion.divide import divide
-from mfm_pipeline.ingestion.embed import UNKNOWN_TYPES, embed_videos
+from mfm_pipeline.ingestion.embed import embed_videos
 from mfm_pipeline.ingestion.options import IngestionOptions
 from mfm_pipeline.ingestion.parts import Parts
 from mfm_pipeline.ingestion.plan import (
@@ -80,7 +79,7 @@ def ingest_raw(
     ParameterError
         If nothing says which video is in which split.
     """
-    tally = Tally(facts=(SECONDS, UNKNOWN_TYPES))
+    tally = Tally()
     with open_sources(raw, options) as sources:
         named = divide(sources.labels, raw, options, tally)
         videos = [video for found in named.values() for video in found]
@@ -90,11 +89,12 @@ def ingest_raw(
         planner.pass_over(sorted(set(sources.labels.videos) - set(videos)))
         targets = {split: join_targets(found) for split, found in plans.items()}
         check_varied(targets["train"], f"{sources.labels.path}, split 'train'")
-        aligner = Aligner(plans, parts, options, tally)
+        aligner = Aligner(plans, parts, options, tally, timelines.unit, timelines.ends)
         modalities = {
             name: aligner.align_stream(name, stream) for name, stream in sources.modalities.items()
         }
         modalities |= embed_videos(aligner, timelines.words, vectors, raw, options)
+        modalities = {name: modalities[name] for name in options.wanted if name in modalities}
     parts.prune()
     kept, left_out = leave_out(modalities, sources.reasons, options)
     corpus = assemble_corpus(
@@ -126,12 +126,13 @@ def _read_timelines(
     if sources.sentences is not None:
         sentences = read_words(videos, sources.sentences, parts, "Reading sentences")
     if options.granularity == "window":
-        return Timelines(_read_extents(videos, sources, parts, words), words, sentences, "frames")
+        extents = _read_extents(videos, sources, parts, words)
+        return Timelines(extents, words, sentences, "frames", "windows")
     name, anchor = _choose_anchor(sources, options)
-    steps = words
-    if anchor is not sources.words:
-        steps = read_words(videos, anchor, parts, f"Reading times of {name}")
-    return Timelines(steps, words, sentences, anchor.path.name)
+    if anchor is sources.words:
+        return Timelines(words, words, sentences, anchor.path.name)
+    steps = read_words(videos, anchor, parts, f"Reading times of {name}")
+    return Timelines(steps, words, sentences, anchor.path.name, f"intervals of {name}")
 
 
 def _read_extents(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import PurePosixPath
@@ -118,7 +118,10 @@ def open_stream(raw: RawFolder, where: StreamOptions, use: str, kind: Kind | Non
     stream = raw.open_sequence(file) if file else _open_files(raw, where.files, use)
     if stream is not None and kind is not None and stream.kind != kind:
         stream.close()
-        raise DataError(f"{stream.path}: {use}: found {stream.kind}; expected {kind}")
+        formats = ", ".join(name for name, format in FORMATS.items() if format.kind == kind)
+        raise DataError(
+            f"{stream.path}: {use}: found {stream.kind}; expected {kind} (csd, {formats})"
+        )
     return stream
 
 
@@ -128,15 +131,16 @@ def _open_files(raw: RawFolder, choices: tuple[FilesOptions, ...], use: str) -> 
             continue
         files: dict[str, tuple[PurePosixPath, ...]] = {}
         for name in names:
-            files.setdefault(_video_of(name, choice, use), ())
-            files[_video_of(name, choice, use)] += (PurePosixPath(name),)
+            video = _video_of(name, choice, use)
+            files[video] = (*files.get(video, ()), PurePosixPath(name))
+        _check_stems(files, choice.glob, f"{raw.path}: {use}")
         chosen = choice.format
         if chosen == "auto":
             chosen = sniff_format(raw.path / names[0])
         return FileStream(
             raw.path / PurePosixPath(choice.glob).parent,
             {video: tuple(raw.path / name for name in found) for video, found in files.items()},
-            _make_format(chosen, choice.rate, use),
+            _make_format(chosen, choice, use),
         )
     return None
 
@@ -152,16 +156,36 @@ def _video_of(name: str, choice: FilesOptions, use: str) -> str:
     return match[1]
 
 
-def _make_format(name: str, rate: float | None, use: str) -> TrackFormat:
+def _check_stems(files: Mapping[str, tuple[PurePosixPath, ...]], glob: str, where: str) -> None:
+    """Refuse two files of one name: not two parts of a video, but one in two forms."""
+    for video, found in files.items():
+        if len({file.stem for file in found}) < len(found):
+            raise DataError(
+                f"{where}: found {', '.join(map(str, found[:3]))} of video '{video}'; "
+                f"expected one: narrow the glob '{glob}'"
+            )
+
+
+def _make_format(name: str, choice: FilesOptions, use: str) -> TrackFormat:
     made: Any = FORMATS[name]
-    if rate is None:
-        return cast(TrackFormat, made())
-    if not any(field.name == "rate" for field in fields(made)):
+    known = {field.name for field in fields(made)}
+    if choice.rate is not None and "rate" not in known:
         raise ParameterError(
-            f"ingestion: {use}: rate is {rate:g}, but format '{name}' gives its own times; "
+            f"ingestion: {use}: rate is {choice.rate:g}, but format '{name}' gives its own times; "
             "expected null"
         )
-    return cast(TrackFormat, made(rate=rate))
+    rate = {} if choice.rate is None else {"rate": choice.rate}
+    known.discard("rate")
+    for option in choice.options:
+        if option not in known:
+            raise ParameterError(
+                f"ingestion: {use}: options holds '{option}'; format '{name}' has "
+                f"{', '.join(sorted(known)) or 'none'}"
+            )
+    try:
+        return cast(TrackFormat, made(**rate, **choice.options))
+    except ParameterError as error:
+        raise ParameterError(f"ingestion: {use}: {error}") from error
 
 
 def _open_labels(raw: RawFolder, options: IngestionOptions, stack: ExitStack) -> Labels:

@@ -11,31 +11,32 @@ class Tally:
     """Counts, each of something out of something.
 
     A quantity's name may hold ``{modality}``, which is filled in where it is told.
-
-    Parameters
-    ----------
-    facts : tuple of str
-        Quantities that are no loss, and not part of the summary.
     """
 
-    def __init__(self, facts: tuple[str, ...] = ()) -> None:
-        self._facts = facts
+    def __init__(self) -> None:
+        self._facts = set[str]()
         self._counts = defaultdict[tuple[str, str, str], float](int)
         self._totals = defaultdict[tuple[str, str, str], float](int)
 
     def add(
-        self, quantity: str, count: float, *, of: float = 0, split: str = "", modality: str = ""
+        self,
+        quantity: str,
+        count: float,
+        *,
+        of: float = 0,
+        split: str = "",
+        modality: str = "",
+        loss: bool = True,
     ) -> None:
-        """Add `count` of `of` (0 where there is no whole) to a quantity."""
+        """Add `count` of `of` (0 where there is no whole) to a quantity.
+
+        Without `loss`, it is a fact that the summary leaves out.
+        """
+        if not loss:
+            self._facts.add(quantity)
         key = (split, modality, quantity)
         self._counts[key] += count
         self._totals[key] += of
-
-    def share(self, quantity: str, modality: str) -> float:
-        """Return a quantity's share of its whole, over all splits; 0 where there is none."""
-        keys = [key for key in self._counts if key[1:] == (modality, quantity)]
-        whole = sum(self._totals[key] for key in keys)
-        return sum(self._counts[key] for key in keys) / whole if whole else 0.0
 
     def summary(self) -> dict[str, int]:
         """Return what was dropped or repaired, if anything was, over all splits, by its name."""

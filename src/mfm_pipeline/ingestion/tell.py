@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mfm_pipeline.data import SPLIT_NAMES, Corpus
+from mfm_pipeline.ingestion.assemble import WITHOUT_ANY
 from mfm_pipeline.ingestion.embed import UNKNOWN
 from mfm_pipeline.ingestion.report import ALL, PRESENT, UNKNOWN_VIDEOS
 from mfm_pipeline.logs import CONSOLE_WIDTH
@@ -33,8 +34,10 @@ def tell_data(corpus: Corpus, report: pd.DataFrame) -> None:
     """
     Console(width=min(CONSOLE_WIDTH, Console().width)).print(_table(corpus, report))
     for reason, count in corpus.counts.items():
-        logger.info("%s: %d %s", corpus.label, count, reason)
-    _tell_of_presence(corpus, report)
+        if reason != WITHOUT_ANY:  # Told by split, below.
+            logger.info("%s: %d %s", corpus.label, count, reason)
+    _warn_of_nothing(corpus)
+    _warn_of_classes(corpus, report)
     _warn_of_sizes(corpus, report)
     _warn_of_unknown_words(corpus, report)
 
@@ -64,11 +67,15 @@ def _presence(report: pd.DataFrame) -> pd.DataFrame:
     return report[report["quantity"] == PRESENT]
 
 
-def _tell_of_presence(corpus: Corpus, report: pd.DataFrame) -> None:
-    of_all = _presence(report[report["split"] == ALL])
-    for modality, share in zip(of_all["modality"], of_all["share"], strict=True):
-        if share < 0.5:
-            logger.info("%s: %.0f %% of samples have %s", corpus.label, 100 * share, modality)
+def _warn_of_classes(corpus: Corpus, report: pd.DataFrame) -> None:
+    if corpus.train.targets.task != "multiclass":
+        return
+    of_train = report[(report["section"] == "labels") & (report["split"] == "train")]
+    for quantity in of_train.loc[of_train["value"] == 0, "quantity"]:
+        logger.warning("%s: %s has no training sample", corpus.label, quantity)
+
+
+def _warn_of_nothing(corpus: Corpus) -> None:
     nothing = {name: int((~split.has_any_modality).sum()) for name, split in corpus.splits.items()}
     if sum(nothing.values()):
         told = ", ".join(f"{name} {count}" for name, count in nothing.items())

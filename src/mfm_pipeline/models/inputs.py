@@ -1,15 +1,29 @@
-"""What enters a model: a split as tensors, every sample starting at step 0."""
+"""What enters a model: a split as tensors, sequences starting at step 0, images by row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mfm_pipeline.data import Modality, Split
+
+
+class ImageRows(NamedTuple):
+    """Images as they lie in memory, and which of them each sample has.
+
+    Attributes
+    ----------
+    images : Tensor of uint8, shape (N, C, H, W)
+    rows : Tensor of int64, shape (n,)
+    """
+
+    images: Tensor
+    rows: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,23 +35,32 @@ class Inputs:
     padding comes after the last, so that it cannot reach a state that is read.
     Whatever was not observed is zero.
 
+    Images stay uint8 where they lie, and are not copied, until a batch is
+    taken: ``inputs[index]``, or `gather` for all of them.
+
     Parameters
     ----------
     values : dict of str to Tensor
-        Sequences ``(n, T, d)`` float32, or images ``(n, C, H, W)`` uint8.
-        Sequences lie in memory step by step, as recurrences read them.
+        Sequences ``(n, T, d)``, in memory step by step, as recurrences read
+        them; images of a batch ``(n, C, H, W)``, from 0 to 1.
     steps : dict of str to Tensor
         Where a sequence modality has a frame, ``(n, T)`` bool.
     present : dict of str to Tensor
         Whether a sample has the modality at all, ``(n,)`` bool.
     lengths : Tensor
         Steps of each sample, ``(n,)`` int64; 0 where there are none.
+    images : dict of str to ImageRows
+        Of image modalities that are not among `values` yet.
+    dtype : torch.dtype
+        What images become.
     """
 
     values: dict[str, Tensor]
     steps: dict[str, Tensor]
     present: dict[str, Tensor]
     lengths: Tensor
+    images: dict[str, ImageRows] = field(default_factory=dict)
+    dtype: torch.dtype = torch.float32
 
     @classmethod
     def from_split(cls, split: Split) -> Inputs:
@@ -47,39 +70,55 @@ class Inputs:
         lengths = np.zeros(n, np.int64) if mask is None else mask.sum(axis=1)
         values: dict[str, Tensor] = {}
         steps: dict[str, Tensor] = {}
+        images: dict[str, ImageRows] = {}
         for name, modality in split.modalities.items():
             if modality.steps is None:
-                shown = modality.present[:, None, None, None]
-                values[name] = torch.from_numpy(np.where(shown, modality.values, np.uint8(0)))
+                rows = np.arange(n) if modality.rows is None else modality.rows
+                images[name] = ImageRows(torch.from_numpy(modality.values), torch.from_numpy(rows))
                 continue
             values[name], steps[name] = _left_justify(modality, lengths)
         present = {
             name: torch.from_numpy(modality.present.copy())
             for name, modality in split.modalities.items()
         }
-        return cls(values, steps, present, torch.from_numpy(lengths.astype(np.int64)))
+        return cls(values, steps, present, torch.from_numpy(lengths.astype(np.int64)), images)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def __getitem__(self, index: Tensor) -> Inputs:
-        """Return the samples at `index`, a tensor of positions or a bool mask."""
+        """Return the samples at `index`, positions or a bool mask, with their images."""
 
         def select(tensor: Tensor) -> Tensor:
             if tensor.dim() != 3:
                 return tensor[index]
             return tensor.transpose(0, 1)[:, index].transpose(0, 1)
 
-        return self._map(select)
+        chosen = self._map(select)
+        images = {name: one._replace(rows=one.rows[index]) for name, one in self.images.items()}
+        return replace(chosen, images=images).gather()
+
+    def gather(self) -> Inputs:
+        """Return the same samples with every image among the values."""
+        if not self.images:
+            return self
+        values = {
+            name: _pixels(one, self.present[name], self.dtype) for name, one in self.images.items()
+        }
+        return replace(self, values=self.values | values, images={})
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Inputs:
-        """Return the same samples on `device`, their sequences as `dtype`."""
+        """Return the same samples on `device`; what a model reads becomes `dtype`."""
         moved = self._map(lambda tensor: tensor.to(device))
-        values = {
-            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-            for name, tensor in moved.values.items()
-        }
-        return replace(moved, values=values)
+        return replace(
+            moved,
+            values={name: tensor.to(dtype) for name, tensor in moved.values.items()},
+            images={
+                name: ImageRows(one.images.to(device), one.rows.to(device))
+                for name, one in self.images.items()
+            },
+            dtype=self.dtype if dtype is None else dtype,
+        )
 
     def observed(self, name: str) -> Tensor:
         """Where modality `name` holds data: ``(n, T)`` steps, or ``(n,)`` images."""
@@ -108,12 +147,21 @@ class Inputs:
         return restored.masked_fill(padding, 0)
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Inputs:
-        return Inputs(
-            {name: change(tensor) for name, tensor in self.values.items()},
-            {name: change(tensor) for name, tensor in self.steps.items()},
-            {name: change(tensor) for name, tensor in self.present.items()},
-            change(self.lengths),
+        return replace(
+            self,
+            values={name: change(tensor) for name, tensor in self.values.items()},
+            steps={name: change(tensor) for name, tensor in self.steps.items()},
+            present={name: change(tensor) for name, tensor in self.present.items()},
+            lengths=change(self.lengths),
         )
+
+
+def _pixels(one: ImageRows, present: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the image of each sample from 0 to 1, ``(n, C, H, W)``; 0 where absent."""
+    pixels = one.images[one.rows].to(dtype).div_(255)
+    if not present.all():
+        pixels[~present] = 0
+    return pixels
 
 
 def _left_justify(modality: Modality, lengths: np.ndarray) -> tuple[Tensor, Tensor]:

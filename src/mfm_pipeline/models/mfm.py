@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from mfm_pipeline.models.factors import Factor, Head
 from mfm_pipeline.models.grouped import SubspaceLinear
 from mfm_pipeline.models.inputs import Inputs
 from mfm_pipeline.models.latents import GaussianLatent, Latent, Layer, PointLatent
-from mfm_pipeline.models.modality import KINDS, Decoder
+from mfm_pipeline.models.modality import KINDS, Decoder, encoder_name
 from mfm_pipeline.models.options import ModelOptions
 from mfm_pipeline.models.per_modality import value_for
 from mfm_pipeline.models.spec import ModalitySpec
@@ -52,7 +52,8 @@ class MfmOutput(NamedTuple):
         Zy under `DISCRIMINATIVE`, Zai under the name of its modality.
     factors : Factors
     reconstructions : dict of str to Tensor
-        X̂i of each modality, ``(n, T, d)``, left-justified as `Inputs` are.
+        X̂i of each modality: ``(n, T, d)``, left-justified as `Inputs` are, or
+        images ``(n, C, H, W)`` from 0 to 1.
     heads : Tensor, shape (n, heads, outputs)
         Ŷ of each head, raw: standardised targets, or logits.
     """
@@ -93,9 +94,14 @@ class MFM(nn.Module):
         Targets, labels or classes.
     steps : int
         Steps that decoders produce where no inputs say how many.
+    reads : sequence of str, optional
+        Modalities that the fusion encoder reads; by default those that have an
+        encoder.
 
     Attributes
     ----------
+    modalities : tuple of str
+        Those that are generated.
     target_center, target_scale : Tensor, shape (outputs,)
         Regression: what a raw prediction of 0 and a difference of 1 stand for.
         0 and 1 unless `set_target_scale` is called.
@@ -116,9 +122,11 @@ class MFM(nn.Module):
         task: Task,
         outputs: int,
         steps: int,
+        reads: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         self.modalities = tuple(encoders)
+        self.reads = self.modalities if reads is None else tuple(reads)
         expected = {DISCRIMINATIVE, *encoders}
         if set(latents) != expected or set(factors) != expected or set(decoders) != set(encoders):
             raise ValueError(
@@ -171,7 +179,8 @@ class MFM(nn.Module):
         _check_names(modalities)
         discriminative, generative = options.discriminative, options.generative
         latent = {"mmd": PointLatent, "kl": GaussianLatent}[options.prior]
-        fusion = options.chosen_fusion.build(modalities)
+        read = _chosen(modalities, options.reads)
+        fusion = options.chosen_fusion.build(read)
         layer: Layer = nn.Linear
         if discriminative.share < 1:
             layer = partial(SubspaceLinear, groups=discriminative.heads, share=discriminative.share)
@@ -188,23 +197,31 @@ class MFM(nn.Module):
         }
         encoders: dict[str, Encoder] = {}
         decoders: dict[str, Decoder] = {}
-        for name, spec in modalities.items():
+        for name, spec in _chosen(modalities, options.generates).items():
             size = value_for(name, generative.latent, "generative.latent")
             factor = value_for(name, generative.factor, "generative.factor")
             hidden = size
             if generative.hidden is not None:
                 hidden = value_for(name, generative.hidden, "generative.hidden")
             kind = KINDS[spec.kind]
-            chosen = value_for(name, generative.encoder, "generative.encoder")
-            encoders[name] = kind.encoder(chosen, modality=name, shape=spec.shape, hidden=hidden)
+            channels = value_for(name, generative.channels, "generative.channels")
+            encoders[name] = kind.encoder(
+                encoder_name(name, spec.kind, generative.encoder, "generative.encoder"),
+                modality=name,
+                shape=spec.shape,
+                hidden=hidden,
+                channels=channels,
+            )
             latents[name] = latent(state_size=encoders[name].size, size=size)
             dropout = value_for(name, generative.dropout, "generative.dropout")
             factors[name] = Factor(latent_size=size, size=factor, dropout=dropout)
             decoder = generative.decoder
             decoders[name] = kind.decoder(
+                modality=name,
                 factors=discriminative.factor + factor,
                 shape=spec.shape,
                 hidden=None if decoder is None else value_for(name, decoder, "generative.decoder"),
+                channels=channels,
             )
         model = cls(
             fusion=fusion,
@@ -221,6 +238,7 @@ class MFM(nn.Module):
             task=task,
             outputs=outputs,
             steps=steps,
+            reads=tuple(read),
         )
         if target_center is not None or target_scale is not None:
             model.set_target_scale(
@@ -264,6 +282,7 @@ class MFM(nn.Module):
 
     def encode(self, inputs: Inputs) -> dict[str, Latent]:
         """Infer every latent, Equation 3: Q(Zy | X1:M) and each Q(Zai | Xi)."""
+        inputs = inputs.gather()
         states: dict[str, Tensor] = {}
         for kind, alike in _by_class(self.encoders).items():
             states |= kind.together(alike, inputs)
@@ -279,7 +298,7 @@ class MFM(nn.Module):
         return Factors(factors.pop(DISCRIMINATIVE), factors)
 
     def decode(self, factors: Factors, steps: int | None = None) -> dict[str, Tensor]:
-        """Generate X̂i = Fi(Fy, Fai) of each modality in `factors`, left-justified."""
+        """Generate X̂i = Fi(Fy, Fai) of each modality in `factors`; sequences left-justified."""
         length = self.steps if steps is None else steps
         chosen = {name: self.decoders[name] for name in factors.generative}
         sequences: dict[str, Tensor] = {}
@@ -294,7 +313,7 @@ class MFM(nn.Module):
         -------
         Tensor, shape (n, outputs)
         """
-        latent: Latent = self.latents[DISCRIMINATIVE](self.fusion(inputs))
+        latent: Latent = self.latents[DISCRIMINATIVE](self.fusion(inputs.gather()))
         factor = self.factors[DISCRIMINATIVE](latent.sample)
         return self.to_target_units(self.head(factor).mean(dim=1))
 
@@ -319,6 +338,13 @@ def _by_class(parts: nn.ModuleDict | Mapping[str, nn.Module]) -> dict[Any, dict[
     for name, part in parts.items():
         groups.setdefault(type(part), {})[name] = part
     return groups
+
+
+def _chosen(
+    modalities: Mapping[str, ModalitySpec], names: Sequence[str] | None
+) -> dict[str, ModalitySpec]:
+    """Return the modalities that are named, in the order of all; without names, all."""
+    return {name: spec for name, spec in modalities.items() if names is None or name in names}
 
 
 def _check_names(modalities: Mapping[str, ModalitySpec]) -> None:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, create_model, field_validator, model_validator
 
+from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.models import per_modality
 from mfm_pipeline.models.fusion import FUSIONS, FusionOptions
-from mfm_pipeline.models.modality import KINDS
+from mfm_pipeline.models.modality import EncoderPerModality
 from mfm_pipeline.models.per_modality import (
     DEFAULT,
-    NamePerModality,
     Probability,
     ProbabilityPerModality,
     Size,
     SizePerModality,
+    SizesPerModality,
     Weight,
     WeightPerModality,
 )
@@ -66,26 +67,27 @@ class GenerativeOptions(Options):
     latent: SizePerModality = Field(default={DEFAULT: 32}, description="Size of each Zai.")
     factor: SizePerModality = Field(default={DEFAULT: 16}, description="Size of each Fai.")
     hidden: SizePerModality | None = Field(
-        default=None, description="Size of each encoder's LSTM; by default that of its Zai."
+        default=None,
+        description="Size of each encoder's LSTM or dense layer; by default that of its Zai.",
     )
     decoder: SizePerModality | None = Field(
-        default=None, description="Size of each decoder's LSTM; by default that of [Fy, Fai]."
+        default=None,
+        description="Size of each decoder's LSTM, by default that of [Fy, Fai]; of an image's "
+        "first dense layer, by default none.",
     )
-    encoder: NamePerModality = Field(
-        default={DEFAULT: "lstm"}, description="Name of each Q(Zai | Xi)."
+    encoder: EncoderPerModality | None = Field(
+        default=None,
+        description="Name of each Q(Zai | Xi); by default lstm for sequences, convolution for "
+        "images.",
+    )
+    channels: SizesPerModality = Field(
+        default={DEFAULT: (32, 64)},
+        description="Channels of each image encoder's convolutions, which halve its sides; "
+        "its decoder mirrors them.",
     )
     dropout: ProbabilityPerModality = Field(
         default={DEFAULT: 0.0}, description="Dropout from Zai to Fai."
     )
-
-    @field_validator("encoder")
-    @classmethod
-    def _known_encoder(cls, encoder: dict[str, str]) -> dict[str, str]:
-        allowed = sorted({name for kind in KINDS.values() for name in kind.encoders})
-        for name in encoder.values():
-            if name not in allowed:
-                raise ValueError(f"unknown encoder '{name}'; expected one of {', '.join(allowed)}")
-        return encoder
 
 
 class ModelOptions(Options):
@@ -95,8 +97,24 @@ class ModelOptions(Options):
     fusion_options: FusionOptionsByName = Field(
         default=FusionOptionsByName(), description="Options of fusion encoders, by name."
     )
+    reads: tuple[str, ...] | None = Field(
+        default=None, description="Modalities that Zy is inferred from; by default all."
+    )
+    generates: tuple[str, ...] | None = Field(
+        default=None,
+        description="Modalities that have a Zai and are generated; by default all. With none "
+        "the model is discriminative alone.",
+    )
     prior: Literal["mmd", "kl"] = Field(
         default="mmd", description="How the latents are drawn to N(0, I)."
+    )
+    kernel: Literal["gaussian", "multiquadric"] = Field(
+        default="gaussian", description="Of the MMD: as published, or one that sees every scale."
+    )
+    joint_prior: bool = Field(
+        default=False,
+        description="Draw all latents together to N(0, I), as Equation 4 has it, which makes "
+        "them independent of each other; else each by itself, as published.",
     )
     prior_weight: Weight = Field(default=1.0, description="Weight lambda of the prior.")
     reconstruction: WeightPerModality = Field(
@@ -116,6 +134,18 @@ class ModelOptions(Options):
             raise ValueError(f"expected one of {', '.join(FUSIONS)}")
         return fusion
 
+    @field_validator("reads", "generates", mode="before")
+    @classmethod
+    def _allow_one_name(cls, names: Any) -> Any:
+        return (names,) if isinstance(names, str) else names
+
+    @field_validator("reads")
+    @classmethod
+    def _reads_something(cls, reads: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if reads is not None and not reads:
+            raise ValueError("no modality to read; expected one or more, or null for all")
+        return reads
+
     @field_validator("fusion_options", mode="before")
     @classmethod
     def _known_fusions(cls, options: Any) -> Any:
@@ -132,7 +162,7 @@ class ModelOptions(Options):
         return chosen
 
     def check_modalities(self, known: Iterable[str], parameter: str = "model") -> None:
-        """Check that every mapping from modalities names known ones.
+        """Check that whatever names modalities names known ones.
 
         Parameters
         ----------
@@ -147,4 +177,12 @@ class ModelOptions(Options):
         ParameterError
             That names the parameter, the modality found, and those allowed.
         """
-        per_modality.check_modalities(self, known, parameter)
+        allowed = tuple(known)
+        per_modality.check_modalities(self, allowed, parameter)
+        for field in ("reads", "generates"):
+            for name in getattr(self, field) or ():
+                if name not in allowed:
+                    raise ParameterError(
+                        f"{parameter}.{field} names modality '{name}'; "
+                        f"expected one of {', '.join(allowed)}"
+                    )

@@ -25,6 +25,7 @@ SizePerModality = Annotated[dict[str, Size], BeforeValidator(_by_modality)]
 ProbabilityPerModality = Annotated[dict[str, Probability], BeforeValidator(_by_modality)]
 WeightPerModality = Annotated[dict[str, Weight], BeforeValidator(_by_modality)]
 NamePerModality = Annotated[dict[str, str], BeforeValidator(_by_modality)]
+SizesPerModality = Annotated[dict[str, tuple[Size, ...]], BeforeValidator(_by_modality)]
 
 Value = TypeVar("Value")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,9 @@ from mfm_pipeline.plots.text import plain
 #: Features of a modality that are shown.
 MOST_FEATURES = 24
 _MOST_TICKS = 60
+#: Inches of a step from which on its text is written in lines, not aslant; how many
+#: characters an inch holds.
+_WIDE, _CHARACTERS = 1.2, 13
 _GAP: dict[str, Any] = {
     "facecolor": "#f1f1f1",
     "edgecolor": MUTED,
@@ -78,7 +83,7 @@ def plot_aligned_sample(
     limit = _limit(picture.values for picture in pictures.values())
     for axes, (name, picture) in zip(grid.flat, pictures.items(), strict=True):
         _draw(axes, name, picture, columns.get(name), limit)
-    _name_steps(grid[-1, 0], split, index, used)
+    _name_steps(grid[-1, 0], split, index, used, (width - 1.8) / max(len(used), 1))
     scale = ScalarMappable(Normalize(-limit, limit), _COLOURS)
     bar = figure.colorbar(
         scale, ax=list(grid.flat), extend="both", extendfrac=0.02, aspect=40, pad=0.02
@@ -145,13 +150,24 @@ def _draw(
     )  # fmt: skip
     for step in picture.gaps:
         axes.axvspan(step - 0.5, step + 0.5, **_GAP)
-    rows = [plain(names[c], tail=8) if names else str(c) for c in picture.columns]
-    axes.set_yticks(range(features), rows, fontsize=6, parse_math=False)
+    rows = _distinct([names[c] for c in picture.columns]) if names else map(str, picture.columns)
+    axes.set_yticks(range(features), list(rows), fontsize=6, parse_math=False)
     axes.tick_params(axis="y", length=0)
 
 
-def _name_steps(axes: Axes, split: Split, index: int, used: NDArray[np.intp]) -> None:
-    """Write the sample's words below the steps, or number the steps."""
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Shorten names; where one is long, by the words that all begin with."""
+    written = [plain(name, tail=8) for name in names]
+    common = re.sub(r"[^\W_]*$", "", os.path.commonprefix(names))  # noqa: RUF071, no paths
+    if written == list(names) or not common:
+        return written
+    return [plain(name.removeprefix(common), tail=8) for name in names]
+
+
+def _name_steps(
+    axes: Axes, split: Split, index: int, used: NDArray[np.intp], inches: float
+) -> None:
+    """Write the sample's words below the steps, `inches` wide each, or number the steps."""
     every = max(1, -(-len(used) // _MOST_TICKS))
     ticks = np.arange(0, len(used), every)
     axes.tick_params(axis="x", bottom=True, labelbottom=True)
@@ -159,12 +175,22 @@ def _name_steps(axes: Axes, split: Split, index: int, used: NDArray[np.intp]) ->
         axes.set_xticks(ticks, [str(tick + 1) for tick in ticks], fontsize=7)
         axes.set_xlabel("step", fontsize=9)
         return
-    words = [plain(str(split.words[index, used[tick]])) for tick in ticks]
+    words = [str(split.words[index, used[tick]]) for tick in ticks]
+    if inches >= _WIDE:
+        lines = [_wrap(word, int(_CHARACTERS * inches)) for word in words]
+        axes.set_xticks(ticks, lines, fontsize=8, parse_math=False)
+        return
+    words = [plain(word, 32 if " " in word else 18) for word in words]
     axes.set_xticks(
         ticks, words, fontsize=8, rotation=60, ha="right", rotation_mode="anchor", parse_math=False
     )
     if every > 1:
         axes.set_xlabel(f"words of one step in {every}", fontsize=9)
+
+
+def _wrap(text: str, length: int) -> str:
+    lines = textwrap.wrap(plain(text, 500), length, max_lines=5, placeholder=" …")
+    return "\n".join(lines)
 
 
 def _tell_labels(targets: Targets, index: int) -> str:

@@ -150,7 +150,7 @@ def _plot_steps(axes: Axes, corpus: Corpus) -> None:
     high = max(values.max() for values in found.values())
     width = -(-(high - low + 1) // 25)
     _plot_histograms(axes, found, np.arange(low - 0.5, high + 0.5 + width, width))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _plot_labels(axes: Axes, corpus: Corpus) -> None:

@@ -95,8 +95,8 @@ def fit(
     model = blueprint.build()
     if blueprint.task == "regression" and options.standardise_targets:
         model.set_target_scale(*_center_and_spread(corpus.train.targets.values))
-    train = Inputs.from_split(corpus.train)
-    model.calibrate(train[_usable(corpus.train, "train")])
+    usable = _usable(corpus.train, "train", model)
+    model.calibrate(Inputs.from_split(corpus.train.select(usable.numpy())))
     log.info("MFM with %s parameters, %s fusion", f"{_size(model):,}", model_options.fusion)
     if options.compile:
         model.compile()
@@ -137,7 +137,7 @@ def _train(
     run = mlflow.active_run()
     history = EpochHistory(run.info.run_id if run else None)
     trainer = _trainer(options, _callbacks(options, history, folder), folder)
-    train, valid = (_usable(corpus.splits[name], name) for name in ("train", "valid"))
+    train, valid = (_usable(corpus.splits[name], name, model) for name in ("train", "valid"))
     last = folder / LAST
     with warnings.catch_warnings():
         # Lightning counsels loader workers; positions need none.
@@ -219,12 +219,13 @@ def _run_folder(checkpoints: Path, resume: bool) -> Path:
     return folder
 
 
-def _usable(split: Split, name: str) -> Tensor:
-    """Return the positions of samples that have at least one modality."""
-    positions = np.flatnonzero(split.has_any_modality)
+def _usable(split: Split, name: str, model: MFM) -> Tensor:
+    """Return the positions of samples that have at least one modality the model reads."""
+    positions = np.flatnonzero(split.has_any(model.reads))
     if len(positions) < 2:
         raise DataError(
-            f"split '{name}' has {len(positions)} sample(s) with any modality; expected 2 or more"
+            f"split '{name}' has {len(positions)} sample(s) with any of the modalities "
+            f"{', '.join(model.reads)}; expected 2 or more"
         )
     return torch.from_numpy(positions)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mfm_pipeline.models.fusion.base import FusionOptions
 from mfm_pipeline.models.fusion.ef_lstm import EarlyFusionLSTMOptions
+from mfm_pipeline.models.fusion.late_fusion import LateFusionOptions
 from mfm_pipeline.models.fusion.mfn import MemoryFusionOptions
 from mfm_pipeline.models.fusion.statistics import StatisticsOptions
 
@@ -14,6 +15,7 @@ FUSIONS: dict[str, type[FusionOptions]] = {
     "mfn": MemoryFusionOptions,
     "ef_lstm": EarlyFusionLSTMOptions,
     "statistics": StatisticsOptions,
+    "late_fusion": LateFusionOptions,
 }
 
 __all__ = ["FUSIONS", "FusionOptions"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from torch import Tensor, nn
 
+from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.models.encoder import Encoder
 
 
@@ -55,23 +56,59 @@ class ModalityKind(ABC):
     """A kind of modality, for instance sequences."""
 
     encoders: tuple[str, ...]
-    """Names of the encoders Q(Zai | Xi) of this kind."""
+    """Names of the encoders Q(Zai | Xi) of this kind; the first is the default."""
 
     @abstractmethod
-    def encoder(self, name: str, *, modality: str, shape: tuple[int, ...], hidden: int) -> Encoder:
-        """Return the encoder called `name` for the modality called `modality`.
+    def encoder(
+        self,
+        name: str,
+        *,
+        modality: str,
+        shape: tuple[int, ...],
+        hidden: int,
+        channels: Sequence[int] = (),
+    ) -> Encoder:
+        """Return an encoder.
+
+        Parameters
+        ----------
+        name : str
+            One of `encoders`.
+        modality : str
+            Name of the modality that it reads.
+        shape : tuple of int
+            Of one step or image, as in `ModalitySpec`.
+        hidden : int
+            Size of its state.
+        channels : sequence of int
+            Of an image's convolutions; sequences have none.
 
         Raises
         ------
         ParameterError
-            If this kind has no such encoder.
+            If this kind has no such encoder, or the shape does not allow it.
         """
 
     @abstractmethod
     def decoder(
-        self, *, factors: int, shape: tuple[int, ...], hidden: int | None = None
+        self,
+        *,
+        modality: str,
+        factors: int,
+        shape: tuple[int, ...],
+        hidden: int | None = None,
+        channels: Sequence[int] = (),
     ) -> Decoder:
         """Return a decoder from `factors` features, Fy and Fai together.
 
-        It is of size `hidden`, or by default as large as the factors.
+        It is of size `hidden`, or by default as large as the factors; an image's
+        mirrors the encoder of the same `channels`.
         """
+
+    def check_encoder(self, name: str, modality: str) -> None:
+        """Raise ParameterError unless this kind has the encoder called `name`."""
+        if name not in self.encoders:
+            raise ParameterError(
+                f"encoder is '{name}' for modality '{modality}'; of its kind there "
+                f"is {', '.join(self.encoders)}"
+            )

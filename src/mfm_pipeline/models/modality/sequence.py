@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.models.encoder import Encoder
 from mfm_pipeline.models.inputs import Inputs
 from mfm_pipeline.models.modality.base import Decoder, ModalityKind
@@ -111,26 +110,30 @@ class SequenceKind(ModalityKind):
 
     encoders = ("lstm", "statistics")
 
-    def encoder(self, name: str, *, modality: str, shape: tuple[int, ...], hidden: int) -> Encoder:
-        """Return the encoder called `name`.
-
-        Raises
-        ------
-        ParameterError
-            If sequences have no such encoder.
-        """
+    def encoder(
+        self,
+        name: str,
+        *,
+        modality: str,
+        shape: tuple[int, ...],
+        hidden: int,
+        channels: Sequence[int] = (),
+    ) -> Encoder:
+        """Return an LSTM of size `hidden`, or statistics, whose size follows from d."""
+        self.check_encoder(name, modality)
         (features,) = shape
-        if name not in self.encoders:
-            raise ParameterError(
-                f"generative.encoder is '{name}' for modality '{modality}', a sequence; "
-                f"expected one of {', '.join(self.encoders)}"
-            )
         if name == "statistics":
             return Statistics(modality=modality, features=features)
         return LSTMSequenceEncoder(modality=modality, features=features, hidden=hidden)
 
     def decoder(
-        self, *, factors: int, shape: tuple[int, ...], hidden: int | None = None
+        self,
+        *,
+        modality: str,
+        factors: int,
+        shape: tuple[int, ...],
+        hidden: int | None = None,
+        channels: Sequence[int] = (),
     ) -> SequenceDecoder:
         """Return a decoder whose LSTM has the size `hidden`, or that of the factors."""
         (features,) = shape

@@ -156,6 +156,16 @@ def scale_features(
 ) -> Corpus:
     """Keep the chosen features of all splits, and scale and clip them by fitted statistics.
 
+    Parameters
+    ----------
+    aligned_corpus : Corpus
+        Its arrays are used again for the result: a large corpus is not held twice. The
+        catalog gives each node its own.
+    feature_selection : dict
+        As `fit_selection` gives it.
+    scaling_statistics : dict
+        As `fit_scaling` gives them.
+
     Raises
     ------
     DataError
@@ -166,8 +176,7 @@ def scale_features(
     splits, clipped, total = {}, Counter[str](), Counter[str]()
     for split_name, split in aligned_corpus.splits.items():
         kept = selection.apply(split)
-        fresh = {n for n, m in kept.modalities.items() if m is not split.modalities[n]}
-        splits[split_name], found = scaling.apply(kept, overwrite=fresh)
+        splits[split_name], found = scaling.apply(kept, overwrite=kept.modalities)
         clipped.update(found)
         total.update({name: _observed_values(kept, name) for name in found})
     counts = dict(aligned_corpus.counts)
@@ -177,10 +186,10 @@ def scale_features(
             counts[f"{name} features not kept"] = left_out
         if values:
             counts[f"{name} values clipped to {scaling.clip:g}"] = values
-        logger.info(
-            "%s: %.3g %% of values clipped to %g",
-            name, 100 * values / max(total[name], 1), scaling.clip,
-        )  # fmt: skip
+            logger.info(
+                "%s: %.3g %% of values clipped to %g",
+                name, 100 * values / max(total[name], 1), scaling.clip,
+            )  # fmt: skip
     features = selection.narrow(aligned_corpus.features)
     return replace(aligned_corpus, splits=splits, counts=counts, features=features)
 

@@ -40,7 +40,7 @@ def predict_all(model: State, corpus: Corpus, evaluate: EvaluationOptions) -> pd
 def reconstruct_test(model: State, corpus: Corpus, evaluate: EvaluationOptions) -> pd.DataFrame:
     """Measure the reconstruction of each test sample's modalities."""
     _, network = Blueprint.from_state(model)
-    return evaluation.reconstruction_errors(network, corpus.test, evaluate.batch_size)
+    return evaluation.reconstruction_errors(network, corpus, evaluate.batch_size)
 
 
 def score(
@@ -68,11 +68,9 @@ def plot_reconstruction(errors: pd.DataFrame, corpus: Corpus) -> Figure:
     return plots.plot_reconstruction(errors, corpus.label)
 
 
-def report(
-    metrics: dict[str, float], planted_metrics: dict[str, float], corpus: Corpus
-) -> pd.DataFrame:
-    """Set the model beside the trivial predictor, and print the short of it."""
-    table = evaluation.comparison(metrics | planted_metrics)
+def report(metrics: dict[str, float], corpus: Corpus, *bounds: dict[str, float]) -> pd.DataFrame:
+    """Set the model beside the trivial predictor and other bounds; print the short of it."""
+    table = evaluation.comparison({k: v for each in (metrics, *bounds) for k, v in each.items()})
     evaluation.print_comparison(table, f"Test, {corpus.label}, {len(corpus.test)} samples")
     return table
 
@@ -85,6 +83,7 @@ def _tag(corpus: Corpus) -> None:
         for name, modality in split.modalities.items()
     }
     tags = {
+        "corpus": corpus.name,
         "synthetic": str(corpus.synthetic).lower(),
         "modalities": ", ".join(corpus.train.modalities),
         "modalities_left_out": ", ".join(corpus.left_out) or "none",

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kedro.pipeline import Node, Pipeline
 
 from mfm_pipeline.pipelines.train_mfm import nodes
 
 
-def create_pipeline() -> Pipeline:
-    """Return training and evaluation of one model on one corpus."""
+def create_pipeline(bounds: Iterable[str] = ()) -> Pipeline:
+    """Return training and evaluation of one model on one corpus.
+
+    Parameters
+    ----------
+    bounds : iterable of str
+        Metrics of other predictors that the model is set beside.
+    """
     training = Pipeline(
         [
             Node(
@@ -61,7 +69,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.report,
-                ["metrics", "planted_metrics", "corpus"],
+                ["metrics", "corpus", *bounds],
                 "comparison",
                 name="report",
             ),

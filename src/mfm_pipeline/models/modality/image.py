@@ -1,0 +1,172 @@
+"""Images: a convolutional encoder Q(Zai | Xi) and its mirror as decoder Fi."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from mfm_pipeline.errors import ParameterError
+from mfm_pipeline.models.encoder import Encoder
+from mfm_pipeline.models.inputs import Inputs
+from mfm_pipeline.models.modality.base import Decoder, ModalityKind
+
+KERNEL, STRIDE, PADDING = 4, 2, 1
+"""Of every convolution: each halves the sides of the image, rounding down."""
+
+
+class ConvolutionalEncoder(Encoder):
+    """Convolutions of stride 2 and one dense layer, each followed by a ReLU.
+
+    The state of a sample without the image is zero.
+
+    Parameters
+    ----------
+    modality : str
+        Name of the modality that is read.
+    shape : (int, int, int)
+        Channels C, height H and width W of an image.
+    hidden : int
+        Size of the dense layer.
+    channels : sequence of int
+        Output channels of each convolution.
+
+    Raises
+    ------
+    ParameterError
+        If the image is too small for so many convolutions.
+    """
+
+    def __init__(
+        self, *, modality: str, shape: tuple[int, ...], hidden: int, channels: Sequence[int]
+    ) -> None:
+        super().__init__()
+        self.modality = modality
+        sides = _sides(shape, len(channels), modality)
+        layers: list[nn.Module] = []
+        for inner, outer in pairwise([shape[0], *channels]):
+            layers += [nn.Conv2d(inner, outer, KERNEL, STRIDE, PADDING), nn.ReLU()]
+        height, width = sides[-1]
+        features = [shape[0], *channels][-1] * height * width
+        self.network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, hidden), nn.ReLU())
+        self.size = hidden
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Return the state of every sample, ``(n, hidden)``."""
+        state: Tensor = self.network(inputs.values[self.modality])
+        present = inputs.present[self.modality]
+        return torch.where(present[:, None], state, 0)
+
+
+class ConvolutionalDecoder(Decoder):
+    """From [Fy, Fai] to an image: a dense layer and transposed convolutions.
+
+    Parameters
+    ----------
+    factors : int
+        Size of [Fy, Fai].
+    shape : (int, int, int)
+        Channels C, height H and width W of an image.
+    hidden : int, optional
+        Size of a dense layer before; none without.
+    channels : sequence of int
+        Those of the encoder, which is mirrored.
+    modality : str
+        Its name, for messages.
+
+    Raises
+    ------
+    ParameterError
+        If the image is too small for so many convolutions.
+    """
+
+    def __init__(
+        self,
+        *,
+        factors: int,
+        shape: tuple[int, ...],
+        hidden: int | None,
+        channels: Sequence[int],
+        modality: str,
+    ) -> None:
+        super().__init__()
+        sides = _sides(shape, len(channels), modality)
+        entry: list[nn.Module] = []
+        if hidden is not None:
+            entry = [nn.Linear(factors, hidden), nn.ReLU()]
+        widths = [shape[0], *channels]
+        inner = (widths[-1], *sides[-1])
+        size = inner[0] * inner[1] * inner[2]
+        layers: list[nn.Module] = []
+        for depth in range(len(channels), 0, -1):
+            # What halving rounded away comes back as padding.
+            (height, width), (half_height, half_width) = sides[depth - 1], sides[depth]
+            lost = (height - STRIDE * half_height, width - STRIDE * half_width)
+            layers += [
+                nn.ReLU(),
+                nn.ConvTranspose2d(
+                    widths[depth], widths[depth - 1], KERNEL, STRIDE, PADDING, output_padding=lost
+                ),
+            ]
+        self.network = nn.Sequential(
+            *entry,
+            nn.Linear(hidden or factors, size),
+            nn.Unflatten(1, inner),
+            *layers,
+            nn.Sigmoid(),
+        )
+
+    def forward(self, discriminative: Tensor, generative: Tensor, steps: int) -> Tensor:
+        """Generate the image, ``(n, C, H, W)`` from 0 to 1; `steps` means nothing here."""
+        image: Tensor = self.network(torch.cat([discriminative, generative], dim=-1))
+        return image
+
+
+class ImageKind(ModalityKind):
+    """Images ``(n, C, H, W)``, of any size and number of channels."""
+
+    encoders = ("convolution",)
+
+    def encoder(
+        self,
+        name: str,
+        *,
+        modality: str,
+        shape: tuple[int, ...],
+        hidden: int,
+        channels: Sequence[int] = (),
+    ) -> Encoder:
+        """Return the convolutional encoder."""
+        self.check_encoder(name, modality)
+        return ConvolutionalEncoder(
+            modality=modality, shape=shape, hidden=hidden, channels=channels
+        )
+
+    def decoder(
+        self,
+        *,
+        modality: str,
+        factors: int,
+        shape: tuple[int, ...],
+        hidden: int | None = None,
+        channels: Sequence[int] = (),
+    ) -> Decoder:
+        """Return the decoder that mirrors the encoder of the same channels."""
+        return ConvolutionalDecoder(
+            factors=factors, shape=shape, hidden=hidden, channels=channels, modality=modality
+        )
+
+
+def _sides(shape: tuple[int, ...], depth: int, modality: str) -> list[tuple[int, int]]:
+    """Return height and width of the image, and after each convolution."""
+    _, height, width = shape
+    sides = [(height >> level, width >> level) for level in range(depth + 1)]
+    if min(sides[-1]) < 1:
+        fit = min(height, width).bit_length() - 1
+        raise ParameterError(
+            f"channels asks for {depth} convolutions for modality '{modality}', of "
+            f"{height} x {width} pixels; expected at most {fit}, each of which halves them"
+        )
+    return sides

@@ -1,0 +1,140 @@
+"""One trained and scored model of a comparison, kept so that none is trained twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import mlflow
+import numpy as np
+
+from mfm_pipeline import evaluation
+from mfm_pipeline.data import Corpus
+from mfm_pipeline.datasets.atomic import replacing
+from mfm_pipeline.evaluation import predictions_of, score
+from mfm_pipeline.models import ModelOptions
+from mfm_pipeline.training import TrainingOptions, fit
+
+RESULT, RUN = "result.json", "run.json"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is trained: a model by its name in the comparison, and its settings.
+
+    Parameters
+    ----------
+    name : str
+    model : ModelOptions
+    training : TrainingOptions
+        With ``resume``, a trial that is finished is read instead, and one that was
+        broken off goes on.
+    """
+
+    name: str
+    model: ModelOptions
+    training: TrainingOptions
+
+    def key(self, data: str) -> str:
+        """Return a name for files, by everything that the result on this data depends on."""
+        content = [
+            data,
+            self.name,
+            self.model.model_dump(mode="json"),
+            self.training.model_dump(mode="json", exclude={"resume"}),
+        ]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def fingerprint(corpus: Corpus) -> str:
+    """Return a digest of everything in a corpus that models see."""
+    digest = hashlib.sha256()
+    shared: set[int] = set()
+    for split in corpus.splits.values():
+        arrays = [split.ids, split.targets.values]
+        for modality in split.modalities.values():
+            arrays += [
+                a for a in (modality.present, modality.steps, modality.rows) if a is not None
+            ]
+            if id(modality.values) not in shared:
+                shared.add(id(modality.values))
+                arrays.append(modality.values)
+        for array in arrays:
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def run_trial(trial: Trial, corpus: Corpus, batch_size: int, place: Path) -> dict[str, Any]:
+    """Train and score a model, in an MLflow run inside the active one.
+
+    Parameters
+    ----------
+    trial : Trial
+    corpus : Corpus
+    batch_size : int
+        Samples evaluated at once.
+    place : Path
+        Folder of the trial alone: its state while it trains, then its result.
+
+    Returns
+    -------
+    dict
+        ``parameters`` (their number), ``epochs``, ``seconds``, and
+        ``<split>/<metric>`` of valid and test.
+    """
+    resume = trial.training.resume
+    if resume and (place / RESULT).exists():
+        finished: dict[str, Any] = json.loads((place / RESULT).read_text())
+        return finished
+    place.mkdir(parents=True, exist_ok=True)
+    before = place / RUN
+    run_id = json.loads(before.read_text())["run_id"] if resume and before.exists() else None
+    with mlflow.start_run(run_id, nested=True, run_name=None if run_id else trial.name) as run:
+        with replacing(before) as path:
+            path.write_text(json.dumps({"run_id": run.info.run_id}))
+        mlflow.log_params(_flat(trial))
+        result = _train_and_score(trial, corpus, batch_size, place)
+        mlflow.log_metrics({key: float(value) for key, value in result.items()})
+    with replacing(place / RESULT) as path:
+        path.write_text(json.dumps(result, indent=2) + "\n")
+    # The states that it could have gone on from.
+    shutil.rmtree(place / run.info.run_id)
+    return result
+
+
+def _train_and_score(trial: Trial, corpus: Corpus, batch_size: int, place: Path) -> dict[str, Any]:
+    start = monotonic()
+    trained = fit(corpus, trial.model, trial.training, place)
+    seconds = monotonic() - start
+    table = evaluation.predict_corpus(trained.model, corpus, batch_size)
+    metrics = {
+        f"{name}/{key}": value
+        for name in ("valid", "test")
+        for key, value in score(
+            corpus.splits[name].targets,
+            predictions_of(table, name, corpus.splits[name].targets),
+        ).items()
+    }
+    parameters = sum(weights.numel() for weights in trained.model.parameters())
+    return {
+        "parameters": parameters, "epochs": len(trained.history), "seconds": seconds, **metrics
+    }  # fmt: skip
+
+
+def _flat(trial: Trial) -> dict[str, Any]:
+    return {
+        "name": trial.name,
+        "reads": trial.model.reads or "all",
+        "generates": "all" if trial.model.generates is None else trial.model.generates or "none",
+        "seed": trial.training.seed,
+        "learning_rate": trial.training.learning_rate,
+        "weight_decay": trial.training.weight_decay,
+        "batch_size": trial.training.batch_size,
+        "epochs": trial.training.epochs,
+    }

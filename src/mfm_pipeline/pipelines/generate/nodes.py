@@ -1,0 +1,259 @@
+"""Nodes that generate images from a trained MFM's latents, and score them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from mfm_pipeline import generation
+from mfm_pipeline.data import Corpus, Split
+from mfm_pipeline.errors import DataError
+from mfm_pipeline.evaluation import print_table
+from mfm_pipeline.generation import SAMPLERS, Judge, Sampler, SamplerOptions, as_inputs
+from mfm_pipeline.models import MFM, Blueprint, Inputs
+from mfm_pipeline.models.mfm import DISCRIMINATIVE
+from mfm_pipeline.models.per_modality import value_for
+from mfm_pipeline.pipelines.generate.figures import Scene
+from mfm_pipeline.pipelines.generate.options import GenerationOptions, JudgeOptions
+from mfm_pipeline.training import fit
+
+State = dict[str, Any]
+SamplerStates = dict[str, dict[str, Any]]
+
+MOST_LATENTS = 20_000
+"""Training samples that samplers are fitted to, at most."""
+
+CHOSEN = "chosen"
+"""What a choice of samplers is called that differs between latents."""
+
+
+def train_judges(corpus: Corpus, judge: JudgeOptions, checkpoints: Path) -> State:
+    """Train a classifier for each image modality, apart from the model that it judges.
+
+    Returns
+    -------
+    dict
+        Their states as one: descriptions by modality, weights by ``<modality>.<name>``.
+
+    Raises
+    ------
+    DataError
+        If the corpus has no images, or its samples no classes.
+    """
+    images = [name for name, modality in corpus.train.modalities.items() if modality.is_image]
+    task = corpus.train.targets.task
+    if not images or task != "multiclass":
+        raise DataError(
+            f"corpus {corpus.name}: found {len(images)} image modalities and a {task} task; "
+            "expected images of classes"
+        )
+    judges = {}
+    for name in images:
+        alone = {"reads": (name,), "generates": (), "prior_weight": 0.0}
+        with mlflow.start_run(nested=True, run_name=f"judge of {name}"):
+            trained = fit(
+                corpus, judge.model.model_copy(update=alone), judge.training, checkpoints / name
+            )
+        judges[name] = trained.blueprint.to_state(trained.model)
+    return {
+        "description": {name: state["description"] for name, state in judges.items()},
+        "weights": {
+            f"{name}.{key}": values
+            for name, state in judges.items()
+            for key, values in state["weights"].items()
+        },
+    }
+
+
+def fit_samplers(model: State, corpus: Corpus, options: GenerationOptions) -> SamplerStates:
+    """Fit every kind of sampler to the latents of the training split.
+
+    Returns
+    -------
+    dict of str to dict
+        By kind, the arrays of `mfm_pipeline.generation.to_arrays` as lists.
+    """
+    network = _model(model, corpus)
+    rng = np.random.default_rng(options.seed)
+    chosen = np.sort(rng.permutation(len(corpus.train))[:MOST_LATENTS])
+    latents = _latents(network, corpus.train.select(chosen))
+    components = options.samplers.components
+    return {
+        kind: {
+            key: array.tolist()
+            for key, array in generation.to_arrays(
+                generation.fit_samplers(
+                    latents,
+                    SamplerOptions(sampler=kind, components=components),
+                    seed=options.seed,
+                )
+            ).items()
+        }
+        for kind in SAMPLERS
+    }
+
+
+def match_posterior(
+    model: State, samplers: SamplerStates, corpus: Corpus, options: GenerationOptions
+) -> pd.DataFrame:
+    """Measure how well each kind of sampler matches the latents of the test split."""
+    network = _model(model, corpus)
+    by_kind = _by_kind(samplers)
+    latents = _latents(network, corpus.test)
+    table = generation.posterior_match(
+        latents,
+        by_kind,
+        generator=torch.Generator().manual_seed(options.seed),
+        kernel=Blueprint.model_validate(model["description"]).options.kernel,
+    )
+    print_table(table, f"Match of samplers and latents (squared MMD), {corpus.label}, test")
+    return table
+
+
+def score_images(
+    model: State,
+    samplers: SamplerStates,
+    judges: State,
+    corpus: Corpus,
+    options: GenerationOptions,
+) -> pd.DataFrame:
+    """Score what each kind of sampler leads to, beside the same number for real images.
+
+    Returns
+    -------
+    DataFrame
+        ``sampler``, and what `mfm_pipeline.generation.score_generation` returns.
+    """
+    network = _model(model, corpus)
+    labels = torch.from_numpy(corpus.test.targets.values)
+    tables = []
+    for kind, chosen in _all_choices(samplers, options).items():
+        table = generation.score_generation(
+            network,
+            Inputs.from_split(corpus.test),
+            labels,
+            chosen,
+            {name: _judge(judges, name) for name in judges["description"]},
+            options.scores,
+            generator=torch.Generator().manual_seed(options.seed),
+        )
+        table.insert(0, "sampler", kind)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def report_scores(
+    scores: pd.DataFrame, corpus: Corpus, options: GenerationOptions
+) -> dict[str, float]:
+    """Print the scores of the chosen sampler, and return them as metrics.
+
+    Returns
+    -------
+    dict of str to float
+        ``generation/<score>/<modality>`` and ``real/<score>/<modality>``.
+    """
+    of_chosen = scores[scores["sampler"] == _chosen_kind(options)].drop(columns="sampler")
+    print_table(of_chosen, f"Generated images, {corpus.label}; drawn from: {_chosen_kind(options)}")
+    keys = of_chosen["score"] + "/" + of_chosen["modality"]
+    return {
+        f"{prefix}/{key}": float(value)
+        for prefix, column in (("generation", "generated"), ("real", "real"))
+        for key, value in zip(keys, of_chosen[column], strict=True)
+        if not pd.isna(value)
+    }
+
+
+def plot_images(
+    model: State, samplers: SamplerStates, corpus: Corpus, options: GenerationOptions
+) -> dict[str, Figure]:
+    """Draw Figure 2(c): what is generated with one latent fixed, or taken from elsewhere.
+
+    Returns
+    -------
+    dict of str to Figure
+        By file name.
+    """
+    network = _model(model, corpus)
+    chosen = _all_choices(samplers, options)[_chosen_kind(options)]
+    scene = Scene(
+        network,
+        corpus.test,
+        chosen,
+        source=f"{corpus.label}, test",
+        columns=options.columns,
+        seed=options.seed,
+    )
+    return scene.figures()
+
+
+def _model(state: State, corpus: Corpus) -> MFM:
+    blueprint, network = Blueprint.from_state(state)
+    blueprint.check_split(corpus.test)
+    if not network.modalities:
+        raise DataError(
+            "the model generates no modality; expected one that was trained with generates: null"
+        )
+    return network
+
+
+def _latents(network: MFM, split: Split) -> dict[str, Tensor]:
+    """Return the latents of a split, each of the samples that have what it is inferred from."""
+    known = {name: split.modalities[name].present for name in network.modalities}
+    known[DISCRIMINATIVE] = split.has_any(network.reads)
+    latents = generation.infer_latents(network, Inputs.from_split(split))
+    return {name: latent[torch.from_numpy(known[name])] for name, latent in latents.items()}
+
+
+def _judge(judges: State, modality: str) -> Judge:
+    """Return the judge of a modality: logits, and the factor Fy as features."""
+    prefix = f"{modality}."
+    weights = {
+        key.removeprefix(prefix): values
+        for key, values in judges["weights"].items()
+        if key.startswith(prefix)
+    }
+    _, network = Blueprint.from_state(
+        {"description": judges["description"][modality], "weights": weights}
+    )
+
+    def judge(images: Tensor) -> tuple[Tensor, Tensor]:
+        latents = network.encode(as_inputs({modality: images}))
+        factors = network.factorize({name: latent.sample for name, latent in latents.items()})
+        return network.head(factors.discriminative).mean(dim=1), factors.discriminative
+
+    return judge
+
+
+def _by_kind(samplers: SamplerStates) -> dict[str, dict[str, Sampler]]:
+    return {
+        kind: generation.from_arrays({key: np.array(values) for key, values in arrays.items()})
+        for kind, arrays in samplers.items()
+    }
+
+
+def _chosen_kind(options: GenerationOptions) -> str:
+    """Return the one kind of sampler that all latents have, or `CHOSEN`."""
+    kinds = list(dict.fromkeys(options.samplers.sampler.values()))
+    return kinds[0] if len(kinds) == 1 else CHOSEN
+
+
+def _all_choices(
+    samplers: SamplerStates, options: GenerationOptions
+) -> dict[str, dict[str, Sampler]]:
+    """Return the samplers of each kind, and those chosen, if they are of several."""
+    by_kind = _by_kind(samplers)
+    if _chosen_kind(options) != CHOSEN:
+        return by_kind
+    latents = next(iter(by_kind.values()))
+    chosen = {
+        name: by_kind[value_for(name, options.samplers.sampler, "samplers.sampler")][name]
+        for name in latents
+    }
+    return {**by_kind, CHOSEN: chosen}
