@@ -7,7 +7,19 @@ import math
 import pytest
 import torch
 
-from mfm_pipeline.objectives import kl, mmd, reconstruction_cost, task_cost
+from mfm_pipeline.errors import ParameterError
+from mfm_pipeline.models import Inputs, ModelOptions
+from mfm_pipeline.models.latents import Latent
+from mfm_pipeline.models.mfm import DISCRIMINATIVE, Factors, MfmOutput
+from mfm_pipeline.objectives import (
+    SCALES,
+    Objective,
+    kl,
+    mmd,
+    reconstruction_cost,
+    similarity,
+    task_cost,
+)
 from tests.models.reference import literal_mmd
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -137,3 +149,159 @@ def test_task_costs_by_hand() -> None:
 def test_targets_of_another_shape_are_refused_rather_than_broadcast() -> None:
     with pytest.raises(ValueError, match="prediction is"):
         task_cost(torch.zeros(3, 1), torch.zeros(3), "regression")
+
+
+# The kernel that sees every scale.
+
+
+def literal_multiquadric(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Return the mean kernel of all pairs, one pair and one scale after the other."""
+    size = a.shape[1]
+    total = a.new_zeros(())
+    for row in a:
+        for other in b:
+            square = sum((row[k] - other[k]) ** 2 for k in range(size))
+            for scale in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0):
+                c = 2 * size * scale
+                total = total + c / (c + square) / 7
+    return total / (len(a) * len(b))
+
+
+def literal_multiquadric_mmd(latent: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    return (
+        literal_multiquadric(latent, latent)
+        + literal_multiquadric(draws, draws)
+        - 2 * literal_multiquadric(latent, draws)
+    )
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("scale", [0.1, 1.0, 20.0])
+@pytest.mark.parametrize("rows", [None, [0, 2, 3]])
+def test_multiquadric_mmd_agrees_pair_by_pair(
+    dtype: torch.dtype, scale: float, rows: list[int] | None
+) -> None:
+    torch.manual_seed(0)
+    latent = (scale * torch.randn(5, 3, dtype=dtype)).requires_grad_()
+    draws = torch.randn(5, 3, dtype=dtype)
+    present, here = None, slice(None)
+    if rows is not None:
+        here = torch.zeros(5, dtype=torch.bool)
+        here[rows] = True
+        present = here
+    ours = mmd(latent, draws, present, kernel="multiquadric")
+    theirs = literal_multiquadric_mmd(latent[here], draws[here])
+    tolerance = {"rtol": 0, "atol": TOLERANCE[dtype]}
+    torch.testing.assert_close(ours, theirs, **tolerance)
+    torch.testing.assert_close(
+        torch.autograd.grad(ours, latent), torch.autograd.grad(theirs, latent), **tolerance
+    )
+
+
+def test_multiquadric_kernel_by_hand() -> None:
+    # |a - b|^2 = 3 and z = 2: c is 4 times the scale, the distance is 3 / z^2.
+    found = similarity(torch.tensor(3 / 4, dtype=torch.float64), 2, "multiquadric").item()
+    assert found == pytest.approx(sum(4 * s / (4 * s + 3) for s in SCALES) / len(SCALES))
+    for kernel in ("gaussian", "multiquadric"):
+        assert similarity(torch.zeros(()), 2, kernel).item() == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "multiquadric"])
+@pytest.mark.parametrize("scale", [0.0, 1e-6, 1e4])
+def test_gradients_are_finite_where_latents_coincide_or_lie_far_apart(
+    kernel: str, scale: float
+) -> None:
+    torch.manual_seed(0)
+    latent = (scale * torch.randn(6, 4)).requires_grad_()
+    cost = mmd(latent, torch.randn(6, 4), kernel=kernel)  # type: ignore[arg-type]
+    (grad,) = torch.autograd.grad(cost, latent)
+    assert cost.isfinite() and cost > 0 and grad.isfinite().all()
+
+
+def test_multiquadric_tells_spread_apart_that_the_gaussian_hardly_sees() -> None:
+    torch.manual_seed(0)
+    draws = torch.randn(2, 200, 8, dtype=torch.float64)
+    shrunk = {
+        kernel: mmd(0.5 * draws[0], draws[1], kernel=kernel) / mmd(*draws, kernel=kernel)  # type: ignore[arg-type]
+        for kernel in ("gaussian", "multiquadric")
+    }
+    assert shrunk["multiquadric"] > 3 * shrunk["gaussian"]
+
+
+# All latents together.
+
+
+def output_of(latents: dict[str, torch.Tensor]) -> tuple[MfmOutput, Inputs]:
+    """Return an output that has nothing but latents; the third sample lacks ``b``."""
+    n = len(next(iter(latents.values())))
+    present = {name: torch.ones(n, dtype=torch.bool) for name in ("a", "b")}
+    present["b"][2] = False
+    output = MfmOutput(
+        {name: Latent(sample, sample, None) for name, sample in latents.items()},
+        Factors(torch.zeros(n, 1), {}),
+        {},
+        torch.zeros(n, 1, 1, dtype=torch.float64),
+    )
+    return output, Inputs({}, {}, present, torch.zeros(n, dtype=torch.int64))
+
+
+def prior_of(latents: dict[str, torch.Tensor], *, joint: bool, kernel: str) -> torch.Tensor:
+    output, inputs = output_of(latents)
+    objective = Objective(
+        task="regression",
+        prior="mmd",
+        prior_weight=1.0,
+        reconstruction={},
+        kernel=kernel,  # type: ignore[arg-type]
+        joint=joint,
+    )
+    torch.manual_seed(7)
+    zeros = torch.zeros(len(inputs), 1, dtype=torch.float64)
+    return objective(output, inputs, zeros).prior
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "multiquadric"])
+def test_a_joint_prior_is_that_of_all_latents_side_by_side(kernel: str) -> None:
+    torch.manual_seed(0)
+    sizes = {DISCRIMINATIVE: 3, "a": 2, "b": 2}
+    latents = {
+        name: torch.randn(4, size, dtype=torch.float64, requires_grad=True)
+        for name, size in sizes.items()
+    }
+    found = prior_of(latents, joint=True, kernel=kernel)
+    torch.manual_seed(7)
+    parts = []
+    for name, latent in latents.items():
+        part = latent
+        if name != DISCRIMINATIVE:  # What a sample lacks is drawn from the prior.
+            drawn = torch.randn_like(latent)
+            if name == "b":
+                part = torch.stack([drawn[i] if i == 2 else latent[i] for i in range(4)])
+        parts.append(part)
+    together = torch.hstack(parts)
+    draws = torch.randn(4, 7, dtype=torch.float64)
+    literal = {"gaussian": literal_mmd, "multiquadric": literal_multiquadric_mmd}[kernel]
+    torch.testing.assert_close(found, literal(together, draws), rtol=0, atol=1e-12)
+    grads = dict(zip(latents, torch.autograd.grad(found, list(latents.values())), strict=True))
+    assert all(grad.isfinite().all() for grad in grads.values())
+    assert not grads["b"][2].any()
+    assert all(grads[name][i].any() for name in latents for i in range(4) if (name, i) != ("b", 2))
+
+
+def test_a_joint_prior_sees_dependence_that_single_ones_do_not() -> None:
+    torch.manual_seed(0)
+    first, other = torch.randn(2, 400, 2, dtype=torch.float64)
+    costs = {
+        (joint, name): prior_of(
+            {DISCRIMINATIVE: first, "a": second}, joint=joint, kernel="multiquadric"
+        ).item()
+        for joint in (False, True)
+        for name, second in (("copied", first), ("independent", other))
+    }
+    assert costs[True, "copied"] > 5 * costs[True, "independent"]
+    assert costs[False, "copied"] < 3 * costs[False, "independent"]
+
+
+def test_a_joint_prior_is_of_the_mmd_alone() -> None:
+    with pytest.raises(ParameterError, match=r"joint_prior.*'kl'.*mmd"):
+        ModelOptions.model_validate({"prior": "kl", "joint_prior": True})

@@ -95,13 +95,19 @@ def _in_subfolder(entry: Any, corpus: str) -> Any:
 def _expand_short_names(given: Mapping[str, Any]) -> dict[str, Any]:
     expanded: dict[str, Any] = {k: v for k, v in given.items() if k not in SHORT_NAMES}
     for short in SHORT_NAMES.keys() & given.keys():
-        block, name = SHORT_NAMES[short].split(".")
-        value = {name: given[short]}
-        expanded[block] = expanded.get(block, {}) | value
-        for namespace in NAMESPACES:
-            inner = expanded.get(namespace, {})
-            expanded[namespace] = {**inner, block: inner.get(block, {}) | value}
+        for namespace in ("", *NAMESPACES):
+            path = f"{namespace}.{SHORT_NAMES[short]}".lstrip(".").split(".")
+            expanded = _with(expanded, path, given[short])
     return expanded
+
+
+def _with(block: Any, path: list[str], value: Any) -> Any:
+    """Return a block with a value at `path`; what is no block stays, to be refused later."""
+    if not path:
+        return value
+    if not isinstance(block, Mapping):
+        return block
+    return {**block, path[0]: _with(block.get(path[0], {}), path[1:], value)}
 
 
 def _names(configs: Iterable[Mapping[Any, Any]]) -> list[str]:

@@ -92,7 +92,8 @@ def _checkpoints(pipeline: Pipeline) -> str | None:
 def _corpus(catalog: Catalog, pipeline: Pipeline) -> str:
     """Return the name of the corpus; the digits of conf/base have one of their own."""
     corpus: str = catalog.load("params:ingestion.corpus")
-    digits = any(name.startswith(f"params:{DIGITS}.") for name in pipeline.inputs())
+    names = [name.removeprefix("params:") for name in pipeline.datasets()]
+    digits = any(name.startswith(f"{DIGITS}.") for name in names)
     return DIGITS if digits and corpus == SAMPLE_CORPUS else corpus
 
 

@@ -1,10 +1,16 @@
 """Splits as tensors."""
 
+import tracemalloc
+
 import numpy as np
+import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mfm_pipeline.data import Modality, Split, Targets
 from mfm_pipeline.models import Inputs, ModalitySpec
+from tests.models.image_samples import image_modality, image_split
 from tests.models.samples import FEATURES, ragged_split
 
 
@@ -99,3 +105,120 @@ def test_specification_of_a_split() -> None:
     assert {name: spec.features for name, spec in ModalitySpec.of(ragged_split()).items()} == (
         FEATURES
     )
+
+
+# Images.
+
+
+def with_images(n: int = 9, *, shared: bool = True, seed: int = 0) -> Split:
+    """Return ragged sequences and two modalities of images, some absent."""
+    split = ragged_split(n=n, seed=seed)
+    present = np.random.default_rng(seed).random((2, n)) > 0.3
+    images = {
+        name: image_modality(shape, present[k], seed=seed + k, shared=shared)
+        for k, (name, shape) in enumerate({"picture": (1, 4, 3), "face": (3, 2, 2)}.items())
+    }
+    return Split({**images, **split.modalities}, split.targets, split.ids, split.words)
+
+
+def literal_images(split: Split, name: str) -> np.ndarray:
+    """Return the images of a modality from 0 to 1, sample by sample."""
+    modality = split.modalities[name]
+    out = np.zeros((len(split), *modality.shape))
+    for i in range(len(split)):
+        if modality.present[i]:
+            row = i if modality.rows is None else modality.rows[i]
+            out[i] = modality.values[row] / 255
+    return out
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_images_are_those_of_their_rows_and_zero_where_absent(
+    shared: bool, dtype: torch.dtype
+) -> None:
+    split = with_images(shared=shared)
+    inputs = Inputs.from_split(split).to("cpu", dtype)
+    index = torch.tensor([7, 0, 3, 3, 8])
+    for name in ("picture", "face"):
+        expected = literal_images(split, name)
+        tolerance = 1e-7 if dtype == torch.float32 else 1e-15
+        for found, rows in ((inputs.gather(), slice(None)), (inputs[index], index.numpy())):
+            assert found.values[name].dtype == dtype
+            np.testing.assert_allclose(found.values[name], expected[rows], rtol=0, atol=tolerance)
+            assert not found.values[name][~found.present[name]].any()
+
+
+def test_images_stay_uint8_where_they_lie_until_a_batch() -> None:
+    split = with_images()
+    inputs = Inputs.from_split(split)
+    for held in (inputs, inputs.to("cpu", torch.float64), inputs.to("cpu")):
+        assert not {"picture", "face"} & set(held.values)
+        for name, one in held.images.items():
+            assert one.images.dtype == torch.uint8 and one.rows.dtype == torch.int64
+            assert one.images.data_ptr() == split.modalities[name].values.ctypes.data
+    batch = inputs[torch.tensor([1, 2])]
+    assert batch.images == {} and batch.values["picture"].shape == (2, 1, 4, 3)
+    for name, one in inputs.images.items():  # Nor has the batch written into them.
+        np.testing.assert_array_equal(one.images, with_images().modalities[name].values)
+
+
+def test_splits_of_a_corpus_share_their_images() -> None:
+    split = image_split(n=8)
+    halves = [Inputs.from_split(split.select(rows)) for rows in (slice(0, 4), slice(4, 8))]
+    for name in split.modalities:
+        first, second = (half.images[name].images.data_ptr() for half in halves)
+        assert first == second == split.modalities[name].values.ctypes.data
+
+
+def test_a_batch_of_many_images_takes_the_memory_of_the_batch() -> None:
+    present = np.ones(4000, dtype=bool)
+    many = image_modality((1, 28, 28), present)
+    targets = Targets(np.zeros((4000, 1), np.float32), ("y",), "regression")
+    split = Split({"a": many, "b": many}, targets, np.arange(4000).astype(str))
+    tracemalloc.start()  # Of NumPy's copies; those of torch are seen by data_ptr above.
+    try:
+        inputs = Inputs.from_split(split)
+        inputs[torch.arange(8)]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < many.values.nbytes / 10
+
+
+def test_gathering_twice_is_gathering_once() -> None:
+    inputs = Inputs.from_split(with_images())
+    once = inputs.gather()
+    assert once.gather() is once
+    assert inputs.images and not once.images
+    assert once.present is inputs.present and once.lengths is inputs.lengths
+    again = once[torch.arange(len(once))]
+    for name, values in once.values.items():
+        assert torch.equal(again.values[name], values)
+    sequences = Inputs.from_split(ragged_split())
+    assert sequences.gather() is sequences
+
+
+@given(st.data())
+def test_selecting_samples_equals_selecting_from_the_split(data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 9))
+    seed = data.draw(st.integers(0, 50))
+    split = with_images(max(n, 4), shared=data.draw(st.booleans()), seed=seed)
+    size = len(split)
+    rows = data.draw(st.lists(st.integers(0, size - 1), unique=True, max_size=size))
+    by_mask = data.draw(st.booleans())
+    if by_mask:
+        mask = np.zeros(size, dtype=bool)
+        mask[rows] = True
+        index = mask
+    else:
+        index = np.array(rows, dtype=np.int64)
+    found = Inputs.from_split(split)[torch.from_numpy(index)]
+    expected = Inputs.from_split(split.select(index)).gather()
+    assert len(found) == len(expected) == len(rows)
+    assert torch.equal(found.lengths, expected.lengths)
+    for name in split.modalities:
+        assert torch.equal(found.values[name], expected.values[name]), name
+        assert torch.equal(found.present[name], expected.present[name])
+        assert torch.equal(found.observed(name), expected.observed(name))
+    assert set(found.steps) == set(expected.steps) == set(FEATURES)

@@ -182,6 +182,11 @@ class MFM(nn.Module):
         if options.prior == "mmd":
             latent = partial(PointLatent, noise=options.noise)
         read = _chosen(modalities, options.reads)
+        if not read:
+            raise ParameterError(
+                f"reads is {', '.join(options.reads or ())}; "
+                f"expected one or more of {', '.join(modalities)}"
+            )
         fusion = options.chosen_fusion.build(read)
         layer: Layer = nn.Linear
         if discriminative.share < 1:

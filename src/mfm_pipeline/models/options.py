@@ -153,6 +153,15 @@ class ModelOptions(Options):
             raise ValueError("no modality to read; expected one or more, or null for all")
         return reads
 
+    @model_validator(mode="after")
+    def _joint_by_mmd(self) -> ModelOptions:
+        if self.joint_prior and self.prior != "mmd":
+            raise ValueError(
+                f"joint_prior is true with prior '{self.prior}', which takes latents one by one; "
+                "expected prior 'mmd'"
+            )
+        return self
+
     @field_validator("fusion_options", mode="before")
     @classmethod
     def _known_fusions(cls, options: Any) -> Any:

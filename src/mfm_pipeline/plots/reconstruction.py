@@ -14,12 +14,13 @@ def plot_reconstruction(errors: pd.DataFrame, source: str) -> Figure:
     Parameters
     ----------
     errors : DataFrame
-        As `mfm_pipeline.evaluation.reconstruction_errors` returns it.
+        As `mfm_pipeline.evaluation.reconstruction_errors` returns it; empty if the
+        model generates nothing, which the figure then says.
     source : str
         Whose data it is, for the title.
     """
     modalities = list(errors["modality"].unique())
-    figure, axes = new_figure(1.6 * len(modalities) + 2.4, 3.4)
+    figure, axes = new_figure(1.6 * max(2, len(modalities)) + 2.4, 3.4)
     for position, name in enumerate(modalities):
         of_modality = errors[errors["modality"] == name]
         for offset, column, colour in ((-0.18, "mse", COLOURS[0]), (0.18, "mse_of_mean", MUTED)):
@@ -35,7 +36,12 @@ def plot_reconstruction(errors: pd.DataFrame, source: str) -> Figure:
     axes.set_xticks(range(len(modalities)), modalities)
     axes.set_ylim(bottom=0)
     tidy(axes, y="mean square error a sample")
-    handles = [axes.patches[0], axes.patches[1]]
-    axes.legend(handles, ["MFM", "training mean"], fontsize=8, frameon=False)
+    if modalities:
+        handles = [axes.patches[0], axes.patches[1]]
+        axes.legend(handles, ["MFM", "training mean"], fontsize=8, frameon=False)
+    else:
+        told = {"ha": "center", "va": "center", "fontsize": 8, "color": MUTED}
+        axes.text(0.5, 0.5, "the model generates nothing", transform=axes.transAxes, **told)
+        axes.set_axis_off()
     figure.suptitle(f"Reconstruction on {source}, test", fontsize=10, x=0.01, ha="left")
     return figure

@@ -16,7 +16,13 @@ from mfm_pipeline.data import Corpus
 from mfm_pipeline.evaluation import EvaluationOptions, print_table
 from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.pipelines.compare_digits.options import ComparisonOptions
-from mfm_pipeline.pipelines.compare_digits.trials import Trial, fingerprint, run_trial
+from mfm_pipeline.pipelines.compare_digits.trials import (
+    Trial,
+    drop_earlier,
+    fingerprint,
+    run_trial,
+)
+from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.training import TrainingOptions
 
 log = logging.getLogger(__name__)
@@ -46,6 +52,7 @@ def compare(
     both are discriminative alone: they generate nothing, and no prior binds them.
     Each tries every setting with the first seed; that of the highest validation
     accuracy is trained with every seed, and only those trainings are `final`.
+    With ``training.resume`` the trials of the comparison that was broken off count.
 
     Returns
     -------
@@ -53,6 +60,9 @@ def compare(
         A row a training: ``model``, ``setting``, ``final``, ``seed``,
         ``learning_rate``, ``weight_decay``, ``batch_size``, and what `run_trial` returns.
     """
+    tag_run(corpus)
+    if not training.resume:
+        drop_earlier(trials)
     data = fingerprint(corpus)
     models = _models(model, tuple(corpus.train.modalities))
     runs = len(comparison.settings) + comparison.seeds - 1

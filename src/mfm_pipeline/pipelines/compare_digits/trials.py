@@ -70,6 +70,13 @@ def fingerprint(corpus: Corpus) -> str:
     return digest.hexdigest()
 
 
+def drop_earlier(trials: Path) -> None:
+    """Remove the trials of a comparison that is not gone on with."""
+    for old in trials.iterdir() if trials.is_dir() else ():
+        if old.is_dir():
+            shutil.rmtree(old)
+
+
 def run_trial(trial: Trial, corpus: Corpus, batch_size: int, place: Path) -> dict[str, Any]:
     """Train and score a model, in an MLflow run inside the active one.
 

@@ -22,6 +22,7 @@ from mfm_pipeline.models.mfm import DISCRIMINATIVE
 from mfm_pipeline.models.per_modality import value_for
 from mfm_pipeline.pipelines.generate.figures import Scene
 from mfm_pipeline.pipelines.generate.options import GenerationOptions, JudgeOptions
+from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.training import fit
 
 State = dict[str, Any]
@@ -54,6 +55,7 @@ def train_judges(corpus: Corpus, judge: JudgeOptions, checkpoints: Path) -> Stat
             f"corpus {corpus.name}: found {len(images)} image modalities and a {task} task; "
             "expected images of classes"
         )
+    tag_run(corpus)
     judges = {}
     for name in images:
         alone = {"reads": (name,), "generates": (), "prior_weight": 0.0}
@@ -140,7 +142,7 @@ def score_images(
             Inputs.from_split(corpus.test),
             labels,
             chosen,
-            {name: _judge(judges, name) for name in judges["description"]},
+            {name: _judge(judges, name, corpus) for name in judges["description"]},
             options.scores,
             generator=torch.Generator().manual_seed(options.seed),
         )
@@ -196,9 +198,11 @@ def plot_images(
 def _model(state: State, corpus: Corpus) -> MFM:
     blueprint, network = Blueprint.from_state(state)
     blueprint.check_split(corpus.test)
-    if not network.modalities:
+    images = {name for name, modality in corpus.test.modalities.items() if modality.is_image}
+    if not images <= set(network.modalities):
         raise DataError(
-            "the model generates no modality; expected one that was trained with generates: null"
+            f"the model generates {', '.join(network.modalities) or 'no modality'}; expected all "
+            f"of {', '.join(sorted(images))}, as one that was trained with generates: null does"
         )
     return network
 
@@ -211,7 +215,7 @@ def _latents(network: MFM, split: Split) -> dict[str, Tensor]:
     return {name: latent[torch.from_numpy(known[name])] for name, latent in latents.items()}
 
 
-def _judge(judges: State, modality: str) -> Judge:
+def _judge(judges: State, modality: str, corpus: Corpus) -> Judge:
     """Return the judge of a modality: logits, and the factor Fy as features."""
     prefix = f"{modality}."
     weights = {
@@ -219,9 +223,10 @@ def _judge(judges: State, modality: str) -> Judge:
         for key, values in judges["weights"].items()
         if key.startswith(prefix)
     }
-    _, network = Blueprint.from_state(
+    blueprint, network = Blueprint.from_state(
         {"description": judges["description"][modality], "weights": weights}
     )
+    blueprint.check_split(corpus.test)
 
     def judge(images: Tensor) -> tuple[Tensor, Tensor]:
         latents = network.encode(as_inputs({modality: images}))

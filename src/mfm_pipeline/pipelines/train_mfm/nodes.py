@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -14,9 +12,8 @@ from mfm_pipeline import evaluation, plots
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.evaluation import EvaluationOptions
 from mfm_pipeline.models import Blueprint, ModelOptions
+from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.training import TrainingOptions, fit
-
-log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 
@@ -25,7 +22,7 @@ def train(
     corpus: Corpus, model: ModelOptions, training: TrainingOptions, checkpoints: Path
 ) -> tuple[State, pd.DataFrame]:
     """Train, and return the model's state and the history of its epochs."""
-    _tag(corpus)
+    tag_run(corpus)
     trained = fit(corpus, model, training, checkpoints)
     return trained.blueprint.to_state(trained.model), trained.history
 
@@ -39,7 +36,8 @@ def predict_all(model: State, corpus: Corpus, evaluate: EvaluationOptions) -> pd
 
 def reconstruct_test(model: State, corpus: Corpus, evaluate: EvaluationOptions) -> pd.DataFrame:
     """Measure the reconstruction of each test sample's modalities."""
-    _, network = Blueprint.from_state(model)
+    blueprint, network = Blueprint.from_state(model)
+    blueprint.check_split(corpus.test)
     return evaluation.reconstruction_errors(network, corpus, evaluate.batch_size)
 
 
@@ -73,30 +71,3 @@ def report(metrics: dict[str, float], corpus: Corpus, *bounds: dict[str, float])
     table = evaluation.comparison({k: v for each in (metrics, *bounds) for k, v in each.items()})
     evaluation.print_comparison(table, f"Test, {corpus.label}, {len(corpus.test)} samples")
     return table
-
-
-def _tag(corpus: Corpus) -> None:
-    """Say on the run which data it saw, and what that data lacks."""
-    lacking = {
-        f"{split_name}/{name}": int((~modality.present).sum())
-        for split_name, split in corpus.splits.items()
-        for name, modality in split.modalities.items()
-    }
-    tags = {
-        "corpus": corpus.name,
-        "synthetic": str(corpus.synthetic).lower(),
-        "modalities": ", ".join(corpus.train.modalities),
-        "modalities_left_out": ", ".join(corpus.left_out) or "none",
-        "samples": ", ".join(f"{name} {len(split)}" for name, split in corpus.splits.items()),
-        "samples_lacking_modality": (
-            ", ".join(f"{name} {count}" for name, count in lacking.items() if count) or "none"
-        ),
-        "samples_without_any_modality": ", ".join(
-            f"{name} {int((~split.has_any_modality).sum())}"
-            for name, split in corpus.splits.items()
-        ),
-    }
-    for name, value in tags.items():
-        log.info("%s: %s", name.replace("_", " "), value)
-    if mlflow.active_run():
-        mlflow.set_tags(tags)
