@@ -18,8 +18,8 @@ from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.pipelines.compare_digits.options import ComparisonOptions
 from mfm_pipeline.pipelines.compare_digits.trials import (
     Trial,
-    drop_earlier,
     fingerprint,
+    remove_folders,
     run_trial,
 )
 from mfm_pipeline.pipelines.tags import tag_run
@@ -62,7 +62,7 @@ def compare(
     """
     tag_run(corpus)
     if not training.resume:
-        drop_earlier(trials)
+        remove_folders(trials)
     data = fingerprint(corpus)
     models = _models(model, tuple(corpus.train.modalities))
     runs = len(comparison.settings) + comparison.seeds - 1

@@ -70,11 +70,11 @@ def fingerprint(corpus: Corpus) -> str:
     return digest.hexdigest()
 
 
-def drop_earlier(trials: Path) -> None:
-    """Remove the trials of a comparison that is not gone on with."""
-    for old in trials.iterdir() if trials.is_dir() else ():
-        if old.is_dir():
-            shutil.rmtree(old)
+def remove_folders(place: Path) -> None:
+    """Remove what lies in the folders of a folder: earlier trials, or states of a finished one."""
+    for folder in place.iterdir() if place.is_dir() else ():
+        if folder.is_dir():
+            shutil.rmtree(folder)
 
 
 def run_trial(trial: Trial, corpus: Corpus, batch_size: int, place: Path) -> dict[str, Any]:
@@ -98,6 +98,7 @@ def run_trial(trial: Trial, corpus: Corpus, batch_size: int, place: Path) -> dic
     resume = trial.training.resume
     if resume and (place / RESULT).exists():
         finished: dict[str, Any] = json.loads((place / RESULT).read_text())
+        remove_folders(place)
         return finished
     place.mkdir(parents=True, exist_ok=True)
     before = place / RUN
@@ -111,7 +112,7 @@ def run_trial(trial: Trial, corpus: Corpus, batch_size: int, place: Path) -> dic
     with replacing(place / RESULT) as path:
         path.write_text(json.dumps(result, indent=2) + "\n")
     # The states that it could have gone on from.
-    shutil.rmtree(place / run.info.run_id)
+    remove_folders(place)
     return result
 
 
