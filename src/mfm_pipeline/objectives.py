@@ -240,11 +240,13 @@ def similarity(distance: Tensor, size: int, kernel: Kernel) -> Tensor:
     """
     if kernel == "gaussian":
         return torch.exp(-distance)
-    widths = [2 * scale / size for scale in SCALES]
     # Rounding may have left a distance a little below 0.
     above = distance.clamp(min=0)
-    terms = torch.stack([width / (width + above) for width in widths])
-    return terms.mean(dim=0)
+    total = torch.zeros_like(above)
+    for scale in SCALES:
+        width = 2 * scale / size
+        total = total + width / (width + above)
+    return total / len(SCALES)
 
 
 def kl(mean: Tensor, log_variance: Tensor, present: Tensor | None = None) -> Tensor:

@@ -7,6 +7,8 @@ from the latents by hand.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -22,20 +24,42 @@ CLASSES = 3
 CHANNELS = {"grey": 1, "colour": 3}
 
 
+Corners = Callable[[Tensor, Tensor], Tensor]
+"""From Zy and Zai to the brightness of the corners, ``(n, 2)``."""
+
+
+def plain(zy: Tensor, zai: Tensor) -> Tensor:
+    return zai
+
+
+def black(zy: Tensor, zai: Tensor) -> Tensor:
+    return torch.zeros_like(zai)
+
+
+def lit_by_label(zy: Tensor, zai: Tensor) -> Tensor:
+    """Brighter from class to class, whatever the style."""
+    return 0.3 * zai + 0.3 * zy.argmax(dim=1, keepdim=True)
+
+
+def reversed_by_label(zy: Tensor, zai: Tensor) -> Tensor:
+    """Of the first class, dark where the style is bright."""
+    return torch.where(zy.argmax(dim=1, keepdim=True) == 0, 1 - zai, zai)
+
+
 class Paint(Decoder):
     """Paint a bar as bright as each entry of Zy, and Zai into the corners below."""
 
-    def __init__(self, channels: int, *, labels: bool = True, styles: bool = True) -> None:
+    def __init__(self, channels: int, *, labels: bool = True, corners: Corners = plain) -> None:
         super().__init__()
-        self.channels, self.labels, self.styles = channels, labels, styles
+        self.channels, self.labels, self.corners = channels, labels, corners
 
     def forward(self, discriminative: Tensor, generative: Tensor, steps: int) -> Tensor:
         image = discriminative.new_zeros(len(discriminative), self.channels, CLASSES + 1, 4)
         if self.labels:
             image[:, :, :CLASSES] = discriminative[:, None, :, None]
-        if self.styles:
-            image[:, :, CLASSES, 0] = generative[:, :1]
-            image[:, :, CLASSES, 3] = generative[:, 1:]
+        corners = self.corners(discriminative, generative)
+        image[:, :, CLASSES, 0] = corners[:, :1]
+        image[:, :, CLASSES, 3] = corners[:, 1:]
         return image
 
 
@@ -62,15 +86,15 @@ class ReadLabel(Encoder):
         return shown / present.sum(dim=0).clamp(min=1)[:, None]
 
 
-def stripes_model(*, labels: bool = True, styles: bool = True) -> MFM:
-    """Return the model; its decoders may ignore Zy or Zai."""
+def stripes_model(*, labels: bool = True, corners: Corners = plain) -> MFM:
+    """Return the model; its decoders may ignore Zy, or treat the style in other ways."""
     sizes = {DISCRIMINATIVE: CLASSES} | {name: 2 for name in CHANNELS}
     model = MFM(
         fusion=ReadLabel(),
         encoders={name: ReadStyle(name) for name in CHANNELS},
         latents={name: PointLatent(state_size=size, size=size) for name, size in sizes.items()},
         factors={name: nn.Identity() for name in sizes},
-        decoders={name: Paint(c, labels=labels, styles=styles) for name, c in CHANNELS.items()},
+        decoders={name: Paint(c, labels=labels, corners=corners) for name, c in CHANNELS.items()},
         head=Head(factor_size=CLASSES, outputs=CLASSES),
         task="multiclass",
         outputs=CLASSES,

@@ -217,6 +217,14 @@ def test_generated_images_as_inputs_give_their_latents_back() -> None:
     torch.testing.assert_close(again, latents, rtol=0, atol=0.5 / 255)
 
 
+def test_generated_images_are_rounded_to_levels_and_clipped() -> None:
+    image = torch.tensor([-1.0, 0.0019, 0.0021, 0.4999, 0.999, 3.0]).reshape(1, 1, 2, 3)
+    inputs = as_inputs({"grey": image})
+    levels = inputs.values["grey"].flatten() * 255
+    torch.testing.assert_close(levels, torch.tensor([0.0, 0, 1, 127, 255, 255]))
+    assert inputs.present["grey"].all() and not inputs.steps
+
+
 def test_generated_sequences_as_inputs_have_all_steps() -> None:
     model, inputs = sequence_model(), sequence_inputs()
     generated = generate(model, infer_latents(model, inputs))

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
 from mfm_pipeline.generation import SamplerOptions, discrepancy, fit_samplers, posterior_match
 from mfm_pipeline.generation.discrepancy import mean_kernel
-from mfm_pipeline.objectives import mmd
+from mfm_pipeline.objectives import Kernel, mmd
 from tests.models.reference import literal_mmd
 
 
+@pytest.mark.parametrize("kernel", ["gaussian", "multiquadric"])
 @pytest.mark.parametrize("block", [3, 512])
-def test_blocks_agree_with_the_objective(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_agree_with_the_objective(
+    block: int, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(discrepancy, "_BLOCK", block)
     torch.manual_seed(0)
     a, b = torch.randn(2, 8, 5, dtype=torch.float64).unbind(0)
     a = 2 * a + 1
-    found = mean_kernel(a) + mean_kernel(b) - 2 * mean_kernel(a, b)
-    assert found == pytest.approx(literal_mmd(a, b).item(), abs=1e-12)
-    assert found == pytest.approx(mmd(a, b).item(), abs=1e-12)
-    assert mean_kernel(a) == pytest.approx(mean_kernel(a, a), abs=1e-12)
-    assert mean_kernel(a[:5], b) == pytest.approx(mean_kernel(b, a[:5]), abs=1e-12)
+    measure = partial(mean_kernel, kernel=kernel)
+    found = measure(a) + measure(b) - 2 * measure(a, b)
+    assert found == pytest.approx(mmd(a, b, kernel=kernel).item(), abs=1e-12)
+    if kernel == "gaussian":
+        assert found == pytest.approx(literal_mmd(a, b).item(), abs=1e-12)
+    assert measure(a) == pytest.approx(measure(a, a), abs=1e-12)
+    assert measure(a[:5], b) == pytest.approx(measure(b, a[:5]), abs=1e-12)
 
 
 def test_true_draws_come_to_what_is_expected_of_them() -> None:
@@ -40,6 +47,24 @@ def test_true_draws_come_to_what_is_expected_of_them() -> None:
     measured = torch.tensor([table["mmd"].item() for table in tables])
     assert reference.mean().item() == pytest.approx(expected, rel=0.02)
     assert measured.mean().item() == pytest.approx(expected, rel=0.25)
+
+
+def test_draws_by_another_kernel_come_to_what_is_expected_of_them() -> None:
+    generator = torch.Generator().manual_seed(0)
+    samplers = {"prior": fit_samplers({"x": torch.zeros(1, 8)}, SamplerOptions())}
+    tables = [
+        posterior_match(
+            {"x": torch.randn(100, 8, generator=generator)},
+            samplers,
+            generator=generator,
+            kernel="multiquadric",
+        )
+        for _ in range(40)
+    ]
+    measured, expected = (
+        sum(table[column].item() for table in tables) for column in ("mmd", "mmd_of_draws")
+    )
+    assert measured == pytest.approx(expected, rel=0.1)
 
 
 def test_fitted_samplers_match_what_the_prior_misses() -> None:

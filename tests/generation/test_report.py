@@ -11,16 +11,30 @@ from mfm_pipeline.generation import (
     SamplerOptions,
     ScoreOptions,
     fit_samplers,
+    generate,
     infer_latents,
+    report,
     score_generation,
 )
-from tests.generation.stripes import CHANNELS, stripes_inputs, stripes_judge, stripes_model
+from mfm_pipeline.models import MFM
+from mfm_pipeline.models.mfm import DISCRIMINATIVE
+from tests.generation.stripes import (
+    CHANNELS,
+    black,
+    lit_by_label,
+    reversed_by_label,
+    stripes_inputs,
+    stripes_judge,
+    stripes_model,
+)
 
 JUDGES = {name: stripes_judge for name in CHANNELS}
 
 
-def scored(n: int = 120, sampler: str = "gaussian", seed: int = 0, **ignored: bool) -> pd.DataFrame:
-    model, (inputs, labels) = stripes_model(**ignored), stripes_inputs(n)
+def scored(
+    n: int = 120, sampler: str = "gaussian", seed: int = 0, **changes: object
+) -> pd.DataFrame:
+    model, (inputs, labels) = stripes_model(**changes), stripes_inputs(n)
     samplers = fit_samplers(infer_latents(model, inputs), SamplerOptions(sampler=sampler))
     table = score_generation(
         model,
@@ -70,13 +84,46 @@ def test_decoders_that_ignore_zy_are_at_chance() -> None:
 
 
 def test_decoders_that_ignore_styles_keep_none_and_are_not_diverse() -> None:
-    table = scored(styles=False)
+    table = scored(corners=black)
     for name in CHANNELS:
         assert table.loc[("label_consistency", name), "generated"] == 1
         assert table.loc[("diversity_of_zy/pixels", name), "generated"] < 1e-6
         assert table.loc[("diversity_of_zy/pixels", name), "real"] > 0.05
         for of in ("latent", "pixels"):
             assert abs(table.loc[(f"style_consistency/{of}", name), "generated"]) < 0.1
+
+
+def test_styles_count_as_kept_where_they_are_and_labels_do_not() -> None:
+    table = scored(100, corners=reversed_by_label)
+    first = (stripes_inputs(100)[1] == 0).double().mean().item()
+    for name in CHANNELS:
+        style = table.loc[("style_consistency/latent", name)]
+        # A cosine of -1 for images of the first class, as many with their own Zy as with
+        # another's, and of 1 for the rest.
+        assert style["real"] == pytest.approx(1 - 2 * first, abs=0.02)
+        assert style["generated"] == pytest.approx(1 - 2 * first, abs=0.1)
+    table = scored(corners=lit_by_label)
+    for name in CHANNELS:
+        # What a label adds to every style is not taken for style, on either side.
+        style = table.loc[("style_consistency/latent", name)]
+        assert style["generated"] > 0.95 and style["real"] > 0.95
+
+
+def test_styles_are_tried_with_another_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def spy(model: MFM, latents: dict[str, torch.Tensor], **options: int) -> object:
+        seen.append(latents)
+        return generate(model, latents, **options)
+
+    monkeypatch.setattr(report, "generate", spy)
+    scored()
+    kept, swapped = seen
+    for name in CHANNELS:
+        torch.testing.assert_close(kept[name], swapped[name], rtol=0, atol=0)
+    before, after = (each[DISCRIMINATIVE].argmax(dim=1) for each in (kept, swapped))
+    assert (before != after).all()
+    assert torch.equal(before.bincount(), after.bincount())
 
 
 def test_seeds_reproduce() -> None:

@@ -89,6 +89,14 @@ def test_seeds_reproduce_and_state_survives_without_pickle(name: str) -> None:
             assert not torch.equal(sampler.sample(5, seeded(8)), drawn)
 
 
+def test_mixtures_start_from_the_seed() -> None:
+    latents = {"x": correlated(200)}
+    options = SamplerOptions(sampler="mixture", components=6)
+    first, again, other = (fit_samplers(latents, options, seed=s)["x"].means for s in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
+
+
 def test_a_constant_dimension_stays_constant() -> None:
     latents = correlated(50)
     latents[:, 1] = 4

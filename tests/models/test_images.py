@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -20,23 +21,38 @@ from tests.models.image_samples import SHAPES, costs_of, image_modality, image_s
 
 Array = NDArray[np.floating]
 Shape = tuple[int, int, int]
+Module = TypeVar("Module", bound=nn.Module)
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
-SLOPE = 0.0
+SLOPE = 0.2
 """Of every activation below zero."""
 
 
 def encoder(shape: Shape, channels: tuple[int, ...], hidden: int = 6) -> Encoder:
     torch.manual_seed(0)
-    kind = KINDS["image"]
-    return kind.encoder("convolution", modality="x", shape=shape, hidden=hidden, channels=channels)
+    built = KINDS["image"].encoder(
+        "convolution", modality="x", shape=shape, hidden=hidden, channels=channels
+    )
+    return trained(built)
 
 
 def decoder(shape: Shape, channels: tuple[int, ...], hidden: int | None = None) -> Decoder:
     torch.manual_seed(0)
-    return KINDS["image"].decoder(
+    built = KINDS["image"].decoder(
         modality="x", factors=7, shape=shape, hidden=hidden, channels=channels
     )
+    return trained(built)
+
+
+def trained(module: Module) -> Module:
+    """Give statistics and scales of normalisation values of their own, and use them."""
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            for values in (layer.running_mean, layer.bias):
+                nn.init.normal_(values)
+            for values in (layer.running_var, layer.weight):
+                nn.init.uniform_(values, 0.5, 2)
+    return module.eval()
 
 
 # Against loops over pixels.
@@ -52,6 +68,16 @@ def weights(layer: nn.Module) -> tuple[Array, Array]:
 
 def layers(module: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
     return [layer for layer in module.modules() if isinstance(layer, kind)]
+
+
+def normalised(image: Array, layer: nn.Module) -> Array:
+    """Normalise each channel by the statistics that training has kept."""
+    assert isinstance(layer, nn.BatchNorm2d)
+    mean, variance = layer.running_mean.numpy(), layer.running_var.numpy()
+    scale, shift = weights(layer)
+    columns = (slice(None), None, None)
+    deviation = np.sqrt(variance + layer.eps)
+    return (image - mean[columns]) / deviation[columns] * scale[columns] + shift[columns]
 
 
 def convolved(image: Array, kernel: Array, bias: Array) -> Array:
@@ -83,8 +109,9 @@ def spread(image: Array, kernel: Array, bias: Array, shape: tuple[int, int]) -> 
 
 
 def literal_state(module: nn.Module, image: Array) -> Array:
-    for layer in layers(module, nn.Conv2d):
-        image = activated(convolved(image, *weights(layer)))
+    norms = layers(module, nn.BatchNorm2d)
+    for layer, norm in zip(layers(module, nn.Conv2d), norms, strict=True):
+        image = activated(normalised(convolved(image, *weights(layer)), norm))
     (dense,) = layers(module, nn.Linear)
     weight, bias = weights(dense)
     return activated(weight @ image.reshape(-1) + bias)
@@ -99,15 +126,18 @@ def literal_image(module: nn.Module, factors: Array, sides: list[tuple[int, int]
         values = activated(weight @ values + bias)
     weight, bias = weights(dense)
     image = (weight @ values + bias).reshape(-1, *sides[0])
-    for layer, shape in zip(layers(module, nn.ConvTranspose2d), sides[1:], strict=True):
-        image = spread(activated(image), *weights(layer), shape)
+    norms = layers(module, nn.BatchNorm2d)
+    for layer, norm, shape in zip(
+        layers(module, nn.ConvTranspose2d), norms, sides[1:], strict=True
+    ):
+        image = spread(activated(normalised(image, norm)), *weights(layer), shape)
     return 1 / (1 + np.exp(-image))
 
 
 SIDES = {
     (1, 9, 7): [(2, 1), (4, 3), (9, 7)],
     (3, 8, 8): [(2, 2), (4, 4), (8, 8)],
-    (2, 5, 4): [(1, 1), (2, 2), (5, 4)],
+    (2, 5, 9): [(1, 2), (2, 4), (5, 9)],
 }
 
 
@@ -143,8 +173,8 @@ def test_decoder_agrees_pixel_by_pixel(
     [
         ((1, 9, 7), (2, 3)),
         ((1, 28, 28), (2, 3)),
-        ((1, 28, 28), (2, 3, 2, 4)),
-        ((3, 32, 32), (2, 2, 2, 2, 2)),
+        ((1, 28, 28), (2, 3, 2)),
+        ((3, 32, 32), (2, 2, 2, 2)),
         ((1, 8, 8), (4,)),
         ((2, 3, 11), ()),
     ],
@@ -167,7 +197,7 @@ def test_images_of_any_size_come_back_in_it(shape: Shape, channels: tuple[int, .
 
 
 @pytest.mark.parametrize("build", [encoder, decoder])
-@pytest.mark.parametrize(("shape", "fit"), [((1, 9, 7), 2), ((3, 8, 8), 3), ((1, 64, 3), 1)])
+@pytest.mark.parametrize(("shape", "fit"), [((1, 9, 7), 2), ((3, 8, 8), 2), ((1, 64, 3), 1)])
 def test_too_many_convolutions_are_one_clear_error(build, shape: Shape, fit: int) -> None:  # type: ignore[no-untyped-def]
     build(shape, (2,) * fit)
     said = (
@@ -256,7 +286,7 @@ def test_a_batch_is_its_samples() -> None:
 
 @pytest.mark.parametrize("hidden", [None, 6])
 def test_decoders_are_differentiable_forward_and_over_samples(hidden: int | None) -> None:
-    built = decoder((2, 5, 4), (3, 4), hidden).double()
+    built = decoder((2, 5, 9), (3, 4), hidden).double()
     shared, own = torch.randn(4, 3, dtype=torch.float64), torch.randn(4, 4, dtype=torch.float64)
 
     def one(discriminative: torch.Tensor, generative: torch.Tensor) -> torch.Tensor:
@@ -266,7 +296,7 @@ def test_decoders_are_differentiable_forward_and_over_samples(hidden: int | None
     jacobians = torch.func.vmap(torch.func.jacfwd(one, argnums=(0, 1)))(shared, own)
     step = 1e-6
     for place, (factor, found) in enumerate(zip((shared, own), jacobians, strict=True)):
-        assert found.shape == (4, 2, 5, 4, factor.shape[1])
+        assert found.shape == (4, 2, 5, 9, factor.shape[1])
         for k in range(factor.shape[1]):
             moved = torch.zeros_like(factor)
             moved[:, k] = step

@@ -40,16 +40,26 @@ class PointLatent(nn.Module):
     state_size, size : int
     layer : callable
         Makes the layer from these two sizes.
+    noise : float
+        Standard deviation of what is added in training mode, from torch's global
+        generator. With a variance of 1 in all, it bounds what a feature can carry
+        to ``log2(1 / noise)`` bits, so that a latent keeps nothing that another
+        latent has already.
     """
 
-    def __init__(self, *, state_size: int, size: int, layer: Layer = nn.Linear) -> None:
+    def __init__(
+        self, *, state_size: int, size: int, layer: Layer = nn.Linear, noise: float = 0.0
+    ) -> None:
         super().__init__()
         self.mean = layer(state_size, size)
+        self.noise = noise
 
     def forward(self, state: Tensor) -> Latent:
         """Map a state ``(n, state_size)`` to a latent ``(n, size)``."""
         mean = self.mean(state)
-        return Latent(mean, mean, None)
+        if not self.training or not self.noise:
+            return Latent(mean, mean, None)
+        return Latent(mean + self.noise * torch.randn_like(mean), mean, None)
 
 
 class GaussianLatent(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -178,7 +178,9 @@ class MFM(nn.Module):
         """
         _check_names(modalities)
         discriminative, generative = options.discriminative, options.generative
-        latent = {"mmd": PointLatent, "kl": GaussianLatent}[options.prior]
+        latent: Callable[..., nn.Module] = GaussianLatent
+        if options.prior == "mmd":
+            latent = partial(PointLatent, noise=options.noise)
         read = _chosen(modalities, options.reads)
         if not read:
             raise ParameterError(

@@ -108,6 +108,13 @@ class ModelOptions(Options):
     prior: Literal["mmd", "kl"] = Field(
         default="mmd", description="How the latents are drawn to N(0, I)."
     )
+    noise: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Standard deviation of noise on every latent in training, which bounds what "
+        "each can carry; with 'mmd' (under 'kl' the variance is learned).",
+    )
     kernel: Literal["gaussian", "multiquadric"] = Field(
         default="gaussian", description="Of the MMD: as published, or one that sees every scale."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import mlflow
@@ -15,6 +16,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tqdm import tqdm
 
 from mfm_pipeline.errors import TrainingError
+from mfm_pipeline.models import MFM
 from mfm_pipeline.training.module import TrainingModule
 from mfm_pipeline.training.options import TrainingOptions
 
@@ -109,6 +111,30 @@ def learning_rate(options: TrainingOptions, monitored: list[float]) -> float:
     for cost in monitored:
         plateau.step(cost)
     return float(optimizer.param_groups[0]["lr"])
+
+
+class Watch(Callback):
+    """Show the model to whoever wants to see it, every few epochs.
+
+    Parameters
+    ----------
+    show : callable
+        Takes the model, in evaluation mode, and the number of epochs it was trained.
+    every : int
+    """
+
+    def __init__(self, show: Callable[[MFM, int], None], every: int) -> None:
+        self.show = show
+        self.every = every
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show what is validated: the average of the weights, where there is one."""
+        assert isinstance(pl_module, TrainingModule)
+        epochs = trainer.current_epoch + 1
+        if trainer.is_global_zero and epochs % self.every == 0:
+            # What is drawn for it is no part of training.
+            with torch.random.fork_rng():
+                self.show(pl_module.model, epochs)
 
 
 class ResumableEarlyStopping(EarlyStopping):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from mfm_pipeline.training.callbacks import (
     EpochProgress,
     LearningRate,
     ResumableEarlyStopping,
+    Watch,
 )
 from mfm_pipeline.training.module import TrainingModule
 from mfm_pipeline.training.options import TrainingOptions
@@ -63,6 +65,7 @@ def fit(
     model_options: ModelOptions,
     options: TrainingOptions,
     checkpoints: Path,
+    show: Callable[[MFM, int], None] | None = None,
 ) -> TrainedModel:
     """Train an MFM on the training split, keeping the best validation epoch.
 
@@ -74,6 +77,8 @@ def fit(
     checkpoints : Path
         Folder for the states of this run, by the id of the active MLflow run.
         With ``options.resume``, training goes on from the last one there.
+    show : callable, optional
+        Shown the model and the number of epochs, every ``options.samples_every``.
 
     Returns
     -------
@@ -102,7 +107,8 @@ def fit(
         model.compile()
 
     folder = _run_folder(checkpoints, options.resume)
-    history = _train(model, model_options, corpus, options, folder)
+    watch = [Watch(show, options.samples_every)] if show and options.samples_every else []
+    history = _train(model, model_options, corpus, options, folder, watch)
     best = torch.load(folder / BEST, map_location="cpu", weights_only=True)["state_dict"]
     prefix = "model."
     model.load_state_dict(
@@ -117,6 +123,7 @@ def _train(
     corpus: Corpus,
     options: TrainingOptions,
     folder: Path,
+    watch: Sequence[Callback],
 ) -> list[dict[str, float]]:
     """Run Lightning's loop and return the history of its epochs.
 
@@ -136,7 +143,8 @@ def _train(
     )
     run = mlflow.active_run()
     history = EpochHistory(run.info.run_id if run else None)
-    trainer = _trainer(options, _callbacks(options, history, folder), folder)
+    callbacks = [*watch, *_callbacks(options, history, folder)]
+    trainer = _trainer(options, callbacks, folder)
     train, valid = (_usable(corpus.splits[name], name, model) for name in ("train", "valid"))
     last = folder / LAST
     with warnings.catch_warnings():

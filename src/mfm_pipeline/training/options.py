@@ -50,6 +50,9 @@ class TrainingOptions(Options):
     averaging : float
         Decay a step of the exponential average of the weights that is
         validated and kept; 0 for none.
+    samples_every : int
+        Epochs between figures of newly generated images in the MLflow run, of
+        corpora with images and classes; 0 for none.
     accelerator, devices, strategy, precision
         As Lightning's ``Trainer`` takes them; several devices are driven by
         forked processes (``ddp_fork``) unless another strategy is named.
@@ -70,6 +73,7 @@ class TrainingOptions(Options):
     monitor: Literal["valid/loss", "valid/task"] = "valid/loss"
     gradient_clip: float = Field(1.0, ge=0)
     averaging: float = Field(0.0, ge=0, lt=1)
+    samples_every: int = Field(0, ge=0)
     accelerator: str = "auto"
     devices: int | Literal["auto"] = 1
     strategy: str = "auto"

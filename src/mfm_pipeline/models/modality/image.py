@@ -16,11 +16,15 @@ from mfm_pipeline.models.modality.base import Decoder, ModalityKind
 KERNEL, STRIDE, PADDING = 4, 2, 1
 """Of every convolution: each halves the sides of the image, rounding down."""
 
+SLOPE = 0.2
+"""Of the leaky ReLU after each layer: none of its units can die."""
+
 
 class ConvolutionalEncoder(Encoder):
-    """Convolutions of stride 2 and one dense layer, each followed by a ReLU.
+    """Convolutions of stride 2 with batch normalisation, and one dense layer.
 
-    The state of a sample without the image is zero.
+    As in DCGAN (Radford et al., 2016). The state of a sample without the image is
+    zero, and it counts in no batch's statistics.
 
     Parameters
     ----------
@@ -47,21 +51,32 @@ class ConvolutionalEncoder(Encoder):
         sides = _sides(shape, len(channels), modality)
         layers: list[nn.Module] = []
         for inner, outer in pairwise([shape[0], *channels]):
-            layers += [nn.Conv2d(inner, outer, KERNEL, STRIDE, PADDING), nn.ReLU()]
+            layers += [
+                nn.Conv2d(inner, outer, KERNEL, STRIDE, PADDING),
+                nn.BatchNorm2d(outer),
+                nn.LeakyReLU(SLOPE),
+            ]
         height, width = sides[-1]
         features = [shape[0], *channels][-1] * height * width
-        self.network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, hidden), nn.ReLU())
+        self.network = nn.Sequential(
+            *layers, nn.Flatten(), nn.Linear(features, hidden), nn.LeakyReLU(SLOPE)
+        )
         self.size = hidden
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return the state of every sample, ``(n, hidden)``."""
-        state: Tensor = self.network(inputs.values[self.modality])
-        present = inputs.present[self.modality]
-        return torch.where(present[:, None], state, 0)
+        images, present = inputs.values[self.modality], inputs.present[self.modality]
+        if present.all():
+            state: Tensor = self.network(images)
+            return state
+        state = images.new_zeros(len(images), self.size)
+        if present.any():
+            state[present] = self.network(images[present]).to(state.dtype)
+        return state
 
 
 class ConvolutionalDecoder(Decoder):
-    """From [Fy, Fai] to an image: a dense layer and transposed convolutions.
+    """From [Fy, Fai] to an image: a dense layer and normalised transposed convolutions.
 
     Parameters
     ----------
@@ -95,7 +110,7 @@ class ConvolutionalDecoder(Decoder):
         sides = _sides(shape, len(channels), modality)
         entry: list[nn.Module] = []
         if hidden is not None:
-            entry = [nn.Linear(factors, hidden), nn.ReLU()]
+            entry = [nn.Linear(factors, hidden), nn.LeakyReLU(SLOPE)]
         widths = [shape[0], *channels]
         inner = (widths[-1], *sides[-1])
         size = inner[0] * inner[1] * inner[2]
@@ -105,7 +120,8 @@ class ConvolutionalDecoder(Decoder):
             (height, width), (half_height, half_width) = sides[depth - 1], sides[depth]
             lost = (height - STRIDE * half_height, width - STRIDE * half_width)
             layers += [
-                nn.ReLU(),
+                nn.BatchNorm2d(widths[depth]),
+                nn.LeakyReLU(SLOPE),
                 nn.ConvTranspose2d(
                     widths[depth], widths[depth - 1], KERNEL, STRIDE, PADDING, output_padding=lost
                 ),
@@ -162,11 +178,13 @@ class ImageKind(ModalityKind):
 def _sides(shape: tuple[int, ...], depth: int, modality: str) -> list[tuple[int, int]]:
     """Return height and width of the image, and after each convolution."""
     _, height, width = shape
-    sides = [(height >> level, width >> level) for level in range(depth + 1)]
-    if min(sides[-1]) < 1:
-        fit = min(height, width).bit_length() - 1
+    # More than one pixel has to be left: of a single image, one has no variance.
+    fit = 0
+    while min(height >> fit + 1, width >> fit + 1) > 0 and max(height, width) >> fit + 1 > 1:
+        fit += 1
+    if depth > fit:
         raise ParameterError(
             f"channels asks for {depth} convolutions for modality '{modality}', of "
             f"{height} x {width} pixels; expected at most {fit}, each of which halves them"
         )
-    return sides
+    return [(height >> level, width >> level) for level in range(depth + 1)]

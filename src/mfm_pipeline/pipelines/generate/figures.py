@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mfm_pipeline import generation, plots
 from mfm_pipeline.data import Split
-from mfm_pipeline.generation import Sampler
+from mfm_pipeline.generation import Sampler, SamplerOptions
 from mfm_pipeline.models import MFM, Inputs
 from mfm_pipeline.models.mfm import DISCRIMINATIVE
 
@@ -33,8 +33,8 @@ class Scene:
     model : MFM
     split : Split
         Of classes; its image modalities are drawn.
-    samplers : mapping of str to Sampler
-        Of every latent.
+    samplers : mapping of str to Sampler, optional
+        Of every latent; N(0, I) by default.
     source : str
         Whose data it is, for titles.
     columns : int
@@ -47,14 +47,13 @@ class Scene:
         self,
         model: MFM,
         split: Split,
-        samplers: Mapping[str, Sampler],
+        samplers: Mapping[str, Sampler] | None = None,
         *,
         source: str,
         columns: int,
         seed: int,
     ) -> None:
         self.model = model
-        self.samplers = samplers
         self.source = source
         self.columns = columns
         self.generator = torch.Generator().manual_seed(seed)
@@ -62,6 +61,11 @@ class Scene:
         chosen, self.classes = _one_of_each_class(split, self.images, seed)
         self.shown = Inputs.from_split(split.select(chosen)).gather()
         self.latents = generation.infer_latents(model, self.shown)
+        self.samplers = (
+            generation.fit_samplers(self.latents, SamplerOptions())
+            if samplers is None
+            else samplers
+        )
 
     def figures(self) -> dict[str, Figure]:
         """Draw every figure, by file name."""

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pandas as pd
 from matplotlib.figure import Figure
 
 from mfm_pipeline import evaluation, plots
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.evaluation import EvaluationOptions
-from mfm_pipeline.models import Blueprint, ModelOptions
+from mfm_pipeline.models import MFM, Blueprint, ModelOptions
+from mfm_pipeline.pipelines.generate.figures import Scene
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.training import TrainingOptions, fit
 
 State = dict[str, Any]
+
+COLUMNS = 6
+"""Images side by side in figures of what a model in training generates."""
 
 
 def train(
@@ -23,7 +29,7 @@ def train(
 ) -> tuple[State, pd.DataFrame]:
     """Train, and return the model's state and the history of its epochs."""
     tag_run(corpus)
-    trained = fit(corpus, model, training, checkpoints)
+    trained = fit(corpus, model, training, checkpoints, show=_sampler_of(corpus, training.seed))
     return trained.blueprint.to_state(trained.model), trained.history
 
 
@@ -71,3 +77,21 @@ def report(metrics: dict[str, float], corpus: Corpus, *bounds: dict[str, float])
     table = evaluation.comparison({k: v for each in (metrics, *bounds) for k, v in each.items()})
     evaluation.print_comparison(table, f"Test, {corpus.label}, {len(corpus.test)} samples")
     return table
+
+
+def _sampler_of(corpus: Corpus, seed: int) -> Callable[[MFM, int], None] | None:
+    """Return what draws images of each class from a model, into the MLflow run."""
+    images = any(modality.is_image for modality in corpus.valid.modalities.values())
+    if not images or corpus.valid.targets.task != "multiclass":
+        return None
+
+    def draw(model: MFM, epochs: int) -> None:
+        if not model.modalities or not mlflow.active_run():
+            return
+        scene = Scene(
+            model, corpus.valid, source=f"{corpus.label}, valid", columns=COLUMNS, seed=seed
+        )
+        figure = scene.fixed_label(f"After {epochs} epochs: Zy of a real pair, each Za drawn")
+        mlflow.log_figure(figure, f"samples/epoch_{epochs:04d}.png")
+
+    return draw
