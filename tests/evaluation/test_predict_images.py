@@ -33,12 +33,12 @@ NAMES = ("0", "007", "NA", "nan", "1e3", "true", "7", "N/A", "None", "-1")
 def corpus_of_images(*, names: tuple[str, ...] = ("0", "1"), seed: int = 0) -> Corpus:
     """Return splits that share images: ``a`` has rows several times, ``b`` one a sample."""
     rng = np.random.default_rng(seed)
-    pool = rng.integers(0, 256, (7, 2, 4, 5)).astype(np.uint8)
+    pool = rng.integers(0, 256, (7, 2, 4, 8)).astype(np.uint8)
 
     def split(name: str, n: int) -> Split:
         present = rng.random((2, n)) > 0.3
         present[:, 0] = True
-        own = rng.integers(0, 256, (n, 1, 4, 4)).astype(np.uint8)
+        own = rng.integers(0, 256, (n, 1, 9, 4)).astype(np.uint8)
         modalities = {
             "a": Modality(pool, present[0], rows=rng.integers(0, 5, n)),
             "b": Modality(own, present[1]),

@@ -232,10 +232,11 @@ def test_an_absent_image_has_a_state_of_zero_whatever_lies_there() -> None:
         assert state[1:].any(dim=1).all()
 
 
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("kernel", ["gaussian", "multiquadric"])
-def test_absent_images_cost_nothing_and_have_no_gradient(kernel: str) -> None:
+def test_absent_images_cost_nothing_and_have_no_gradient(kernel: str, training: bool) -> None:
     split = image_split()
-    model = model_of(split)
+    model = model_of(split).train(training)
     inputs = Inputs.from_split(split).gather()
     for values in inputs.values.values():
         values.requires_grad_()
@@ -256,15 +257,28 @@ def test_absent_images_cost_nothing_and_have_no_gradient(kernel: str) -> None:
         torch.testing.assert_close(costs.reconstruction[name], expected)
 
 
-def test_a_modality_that_no_sample_of_a_batch_has_costs_nothing() -> None:
+@pytest.mark.parametrize("training", [False, True])
+def test_a_modality_that_no_sample_of_a_batch_has_costs_nothing(training: bool) -> None:
     split = image_split().select(np.array([1]))
-    model = model_of(split)
+    model = model_of(split).train(training)
     inputs = Inputs.from_split(split).gather()
     costs = costs_of(model, split, inputs)
     assert costs.reconstruction["blended"] == 0 < costs.reconstruction["digits"]
     costs.total.backward()
     weights = list(model.encoders["blended"].parameters())
     assert not any(p.grad is not None and p.grad.any() for p in weights)
+
+
+def test_absent_images_are_in_no_statistics_of_training() -> None:
+    split = image_split()
+    kept = []
+    for rows in (np.arange(6), np.arange(2, 6)):  # With and without those that lack it.
+        model = model_of(split).train()
+        model.encode(Inputs.from_split(split.select(rows)))
+        kept.append([b for b in model.encoders["blended"].buffers() if b.is_floating_point()])
+    assert kept[0]
+    for one, other in zip(*kept, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 # Batches, and derivatives of decoders.
