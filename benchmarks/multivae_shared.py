@@ -16,6 +16,7 @@ from kedro.framework.startup import bootstrap_project
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import Tensor
 
 from mfm_pipeline import generation
 from mfm_pipeline.data import Corpus, Split
@@ -152,28 +153,49 @@ def generate(model: MFM, seed: int, shared: Shared) -> dict[str, np.ndarray]:
     return made | {f"{name}/latent": each[DISCRIMINATIVE].numpy() for name, each in latents.items()}
 
 
-def score(
-    generated: Mapping[str, np.ndarray], split: str, sampler: str, shared: Shared
+def score(generated: Mapping[str, np.ndarray], shared: Shared) -> dict[str, dict[str, float]]:
+    """Return scores by ``<split>/<sampler>``: coherences, probe, Fréchet distances."""
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    probe.fit(generated["train/latent"], shared.splits["train"].targets.values)
+    scores: dict[str, dict[str, float]] = {}
+    for split in SCORED:
+        labels = shared.splits[split].targets.values
+        accuracy = float(probe.score(generated[f"{split}/latent"], labels))
+        for sampler in SAMPLERS:
+            prefix = f"{split}/{sampler}"
+            scores[prefix] = {
+                **_coherences(generated, prefix, torch.from_numpy(labels), shared),
+                "probe": accuracy,
+                **_distances(generated, prefix, shared.real[split], shared),
+            }
+    return scores
+
+
+def _coherences(
+    generated: Mapping[str, np.ndarray], prefix: str, labels: Tensor, shared: Shared
 ) -> dict[str, float]:
-    """Return coherences, Fréchet distances and the accuracy of the probe on a split."""
-    labels = torch.from_numpy(shared.splits[split].targets.values)
-    joint = {
-        name: _see(judge, generated[f"{split}/{sampler}/joint/{name}"])
+    joint = [
+        _see(judge, generated[f"{prefix}/joint/{name}"]).classes
         for name, judge in shared.judges.items()
-    }
-    scores = {"joint": agreement(*(each.classes for each in joint.values())).value}
+    ]
+    coherences = {"joint": agreement(*joint).value}
     for observed in shared.judges:
         for name, judge in shared.judges.items():
             if name != observed:
-                made = _see(judge, generated[f"{split}/{sampler}/from_{observed}/{name}"])
-                scores[f"{observed}_to_{name}"] = agreement(labels, made.classes).value
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    probe.fit(generated["train/latent"], shared.splits["train"].targets.values)
-    scores["probe"] = float(probe.score(generated[f"{split}/latent"], labels.numpy()))
-    for name, each in joint.items():
-        real = shared.real[split][name].features
-        scores[f"frechet_{name}"] = frechet_distance(each.features, real)
-    return scores
+                made = _see(judge, generated[f"{prefix}/from_{observed}/{name}"])
+                coherences[f"{observed}_to_{name}"] = agreement(labels, made.classes).value
+    return coherences
+
+
+def _distances(
+    generated: Mapping[str, np.ndarray], prefix: str, real: Mapping[str, Judged], shared: Shared
+) -> dict[str, float]:
+    return {
+        f"frechet_{name}": frechet_distance(
+            _see(judge, generated[f"{prefix}/joint/{name}"]).features, real[name].features
+        )
+        for name, judge in shared.judges.items()
+    }
 
 
 def _see(judge: Judge, images: np.ndarray) -> Judged:
