@@ -304,8 +304,11 @@ def main(folder: Path) -> None:
     began = time.monotonic()
     try:
         model = train(model, trial, data)
-    except ArithmeticError:
-        # MultiVae's trainer, of a cost that is NaN.
+    except (ArithmeticError, ValueError) as error:
+        # A cost that is NaN, by MultiVae's trainer, or what leads to it, by PyTorch's
+        # distributions: settings that score nothing.
+        if isinstance(error, ValueError) and "found invalid values" not in str(error):
+            raise
         result["diverged"] = True
     result["seconds"] = time.monotonic() - began
     if not result["diverged"]:
