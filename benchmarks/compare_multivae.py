@@ -21,9 +21,9 @@ project's environment and folder, with MNIST in DIR/mnist:
 
 Without `--env` and `--raw-root` it is scikit-learn's digits. The tables are in WORK
 (`--work`, data/08_reporting/compare_multivae): comparison.csv, comparison.md, and trials.csv
-with every training. What was finished there is not done again. A training of MMVAE+ takes ten
-times as long as one of the others, for it decodes ten draws (K) of each latent; `--seeds 1`
-trains each model with one seed rather than `comparison.seeds`.
+with every training. What was finished there is not done again. A training of MMVAE+ takes four
+to nine times as long as one of the others, for it decodes ten draws (K) of each latent;
+`--seeds 1` trains each model with one seed rather than `comparison.seeds`.
 
 Everything about MFM, the judges and the pairs is that of conf/. All models have the same
 epochs, batches, schedule, seeds and, but for width, networks; the peers' widths are such that
