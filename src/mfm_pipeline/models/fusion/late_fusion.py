@@ -33,6 +33,9 @@ class LateFusion(Encoder):
     layer : Module, optional
         What they pass through; its output has `layer_size` features.
     layer_size : int, optional
+    modality_dropout : float
+        Probability that a modality is taken for absent in training, of samples that
+        have another; so Zy learns to do with what is there.
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class LateFusion(Encoder):
         encoders: Mapping[str, Encoder],
         layer: nn.Module | None = None,
         layer_size: int | None = None,
+        modality_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.modality_dropout = modality_dropout
         self.encoders = nn.ModuleDict(encoders)
         self.layer = nn.Identity() if layer is None else layer
         self.size = fused_size(encoders) if layer_size is None else layer_size
@@ -51,8 +56,19 @@ class LateFusion(Encoder):
         """Return the fused state, ``(n, size)``."""
         states = [encoder(inputs) for encoder in self.encoders.values()]
         present = torch.stack([inputs.present[name] for name in self.encoders], dim=1)
+        if self.training and self.modality_dropout:
+            present = self._some_of(present)
+            states = [
+                torch.where(seen[:, None], state, 0)
+                for state, seen in zip(states, present.T, strict=True)
+            ]
         state: Tensor = self.layer(torch.cat([*states, present.to(states[0].dtype)], dim=1))
         return state
+
+    def _some_of(self, present: Tensor) -> Tensor:
+        """Return presence, ``(n, M)``, less what is dropped; no sample loses all it has."""
+        kept = present & (torch.rand_like(present, dtype=torch.float32) >= self.modality_dropout)
+        return torch.where(kept.any(dim=1, keepdim=True), kept, present)
 
 
 def fused_size(encoders: Mapping[str, Encoder]) -> int:
@@ -76,6 +92,11 @@ class LateFusionOptions(FusionOptions):
         default=None, description="Size of a hidden layer over all states; none by default."
     )
     dropout: Probability = Field(default=0.0, description="Dropout on what is fused.")
+    modality_dropout: Probability = Field(
+        default=0.0,
+        description="Probability that a modality is taken for absent in training, of samples "
+        "that have another.",
+    )
 
     def build(self, modalities: Mapping[str, ModalitySpec]) -> LateFusion:
         """Return the encoder for these modalities."""
@@ -92,4 +113,9 @@ class LateFusionOptions(FusionOptions):
         layer: nn.Module = nn.Dropout(self.dropout)
         if self.layer is not None:
             layer = nn.Sequential(nn.Linear(fused_size(encoders), self.layer), nn.ReLU(), layer)
-        return LateFusion(encoders=encoders, layer=layer, layer_size=self.layer)
+        return LateFusion(
+            encoders=encoders,
+            layer=layer,
+            layer_size=self.layer,
+            modality_dropout=self.modality_dropout,
+        )

@@ -146,7 +146,7 @@ def score_images(
             Inputs.from_split(corpus.test),
             labels,
             chosen,
-            {name: _judge(judges, name, corpus) for name in judges["description"]},
+            {name: judge_of(judges, name, corpus) for name in judges["description"]},
             options.scores,
             generator=torch.Generator().manual_seed(options.seed),
         )
@@ -219,7 +219,7 @@ def _latents(network: MFM, split: Split) -> dict[str, Tensor]:
     return {name: latent[torch.from_numpy(known[name])] for name, latent in latents.items()}
 
 
-def _judge(judges: State, modality: str, corpus: Corpus) -> Judge:
+def judge_of(judges: State, modality: str, corpus: Corpus) -> Judge:
     """Return the judge of a modality: logits, and the factor Fy as features."""
     prefix = f"{modality}."
     weights = {
