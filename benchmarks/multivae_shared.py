@@ -71,7 +71,7 @@ def prepare(given: argparse.Namespace) -> Shared:
         for name, modality in split.modalities.items()
     }
     np.savez(work / "pairs.npz", **pairs)
-    judges = {name: judge_of(state, name) for name in corpus.train.modalities}
+    judges = {name: judge_of(state, name, corpus) for name in corpus.train.modalities}
     return Shared(
         corpus=corpus,
         splits=splits,
