@@ -74,7 +74,7 @@ class Scene:
             figures[f"fixed_style_{name}.png"] = self.fixed_style(name)
             figures[f"style_transfer_{name}.png"] = self.style_transfer(name)
             figures[f"{name}_from_others.png"] = self.from_others(name)
-        figures["interpolation.png"] = self.interpolation()
+            figures[f"interpolation_{name}.png"] = self.interpolation(name)
         return figures
 
     def fixed_label(self, title: str) -> Figure:
@@ -122,17 +122,17 @@ class Scene:
             rows=self.classes,
         )
 
-    def interpolation(self) -> Figure:
+    def interpolation(self, name: str) -> Figure:
         """Go from each sample to the next one in Zy, and in every latent."""
-        start = {name: latent[:ROWS] for name, latent in self.latents.items()}
-        end = {name: latent.roll(-1, dims=0)[:ROWS] for name, latent in self.latents.items()}
+        start = {latent: values[:ROWS] for latent, values in self.latents.items()}
+        end = {latent: values.roll(-1, dims=0)[:ROWS] for latent, values in self.latents.items()}
         blocks: dict[str, Array] = {}
         for along, told in (([DISCRIMINATIVE], "in Zy"), (list(start), "in all latents")):
             made = generation.interpolate(self.model, start, end, STEPS, along=along)
-            blocks |= {f"{name}, {told}": _array(made[name]) for name in self.images[:1]}
+            blocks[told] = _array(made[name])
         return plots.plot_image_grid(
             blocks,
-            title="From one sample to another",
+            title=f"From one sample of {name} to another",
             source=self.source,
             rows=[f"{a} to {b}" for a, b in zip(self.classes, _next(self.classes), strict=True)][
                 : len(start[DISCRIMINATIVE])
