@@ -14,6 +14,7 @@ from scipy.stats import pearsonr
 
 from mfm_pipeline.pipeline_registry import register_pipelines
 from tests.conftest import EPOCHS, QUICK, kedro_run
+from tests.pipelines.conftest import runs_of
 
 SHARED_ENTRIES = {"shared_vectors", "raw_root", "digits.raw_mnist", "digits.raw_svhn"}
 
@@ -67,9 +68,9 @@ def test_metrics_follow_from_the_predictions(in_project: Path) -> None:
 
 
 def test_one_run_with_every_epoch_once(in_project: Path) -> None:
-    runs = runs_at(f"sqlite:///{in_project}/mlflow.db")
-    assert len(runs) == 1
-    run_id = runs["run_id"][0]
+    run, meanwhile = runs_of(in_project, "train_mfm")
+    assert not meanwhile
+    run_id = run.info.run_id
     data = mlflow.get_run(run_id).data
     for name in (
         "train/loss",

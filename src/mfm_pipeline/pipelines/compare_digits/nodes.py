@@ -122,7 +122,10 @@ def plot_comparison(trials: pd.DataFrame, corpus: Corpus) -> Figure:
 
 def _models(model: ModelOptions, modalities: tuple[str, ...]) -> dict[str, ModelOptions]:
     """Return the options of every model of the comparison, by its name in the paper."""
-    discriminative: dict[str, Any] = {"generates": (), "prior_weight": 0.0}
+    # What is said of generating has no part in them, nor in what tells trials apart.
+    defaults = ModelOptions()
+    unused = {name: getattr(defaults, name) for name in ("generative", "reconstruction")}
+    discriminative: dict[str, Any] = {**unused, "generates": (), "prior_weight": 0.0}
     unimodal = {
         f"UM({name})": model.model_copy(update={**discriminative, "reads": (name,)})
         for name in modalities
