@@ -103,7 +103,7 @@ def fit(
     usable = _usable(corpus.train, "train", model)
     model.calibrate(Inputs.from_split(corpus.train.select(usable.numpy())))
     kind = "MFM" if model.modalities else "discriminative model"
-    log.info("%s with %s parameters, %s fusion", kind, f"{_size(model):,}", model_options.fusion)
+    log.info("%s, %s parameters, %s fusion", kind, f"{_size(model):,}", model_options.fusion)
     if options.compile:
         model.compile()
 
