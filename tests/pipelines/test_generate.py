@@ -216,11 +216,17 @@ def missing(project: Path) -> None:
         (discriminative, "", ("the model generates no modality", "generates: null")),
         (of_one_modality, "", ("the model generates digits; expected all of blended, digits",)),
         (of_other_sizes, "", ("(1, 28, 28)", "(1, 8, 8)")),
-        (missing, "", ("digits/mfm", "cannot be read as a model")),
+        (missing, "", ("digits/mfm: found no model; expected one that a training left",)),
         (None, "digits.generation.samplers.sampler=uniform", ("'uniform'", "prior, gaussian, mix")),
+        (
+            None,
+            "digits.generation.samplers.sampler.blend=prior",
+            ("generation.samplers.sampler names", "'blend'", "discriminative, digits, blended"),
+        ),
         (None, "digits.generation.samplers.components=500", ("found 280 samples", "'prior'")),
         (None, "digits.generation.scores.samples=1", ("samples is 1", "greater than")),
         (None, "digits.judge.training.epochs=0", ("epochs is 0",)),
+        (None, "digits.judge.training.resume=true", ("digits.judge", "resume is true; expected")),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(

@@ -293,6 +293,7 @@ def test_the_command(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     result = kedro_run("--pipeline=pair_digits", "--params=digits.pairs.count=300")
     assert result.exit_code == 0, result.output
+    assert "digits.images.source: sklearn" in result.output
     corpus = CorpusDataset(filepath="data/05_model_input/sample/digits/corpus.h5").load()
     assert {name: len(split) for name, split in corpus.splits.items()} == {
         "train": 210,

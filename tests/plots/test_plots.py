@@ -38,7 +38,8 @@ def test_predictions_of_test_alone() -> None:
 def test_confusion_counts() -> None:
     table = pd.DataFrame({"split": "test", "true": ["a", "a", "b"], "predicted": ["a", "b", "b"]})
     (axes,) = plot_predictions(table, ("a", "b"), "toy").axes
-    assert [text.get_text().split("\n")[0] for text in axes.texts] == ["1", "1", "0", "1"]
+    shown = [text.get_text() for text in axes.texts]
+    assert shown == ["1\n50%", "1\n50%", "0", "1\n100%"]
 
 
 def test_reconstruction_medians() -> None:

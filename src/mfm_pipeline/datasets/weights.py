@@ -41,6 +41,8 @@ class WeightsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         DataError
             If a file is missing or damaged.
         """
+        if not (self._path / DESCRIPTION).exists():
+            raise DataError(f"{self._path}: found no model; expected one that a training left")
         try:
             description = json.loads((self._path / DESCRIPTION).read_text())
             weights = load_file(self._path / WEIGHTS)

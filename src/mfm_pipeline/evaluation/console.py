@@ -57,7 +57,8 @@ def print_table(table: pd.DataFrame, title: str) -> None:
     shown = Table(title=title, title_justify="left", padding=(0, 0, 0, 1))
     shown.add_column(first)
     for column in columns:
-        shown.add_column(column.replace("_", " "), justify="right")
+        numbers = pd.api.types.is_numeric_dtype(table[column])
+        shown.add_column(column.replace("_", " "), justify="right" if numbers else "left")
     for name, *values in table.itertuples(index=False):
         shown.add_row(str(name), *map(_cell, values))
     Console(width=min(CONSOLE_WIDTH, Console().width)).print(shown)

@@ -66,10 +66,11 @@ def _confusion(
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(counts.shape):
+        share = f"\n{shares[row, column]:.0%}" if counts[row, column] else ""
         axes.text(
             column,
             row,
-            f"{counts[row, column]}\n{shares[row, column]:.0%}",
+            f"{counts[row, column]}{share}",
             ha="center",
             va="center",
             fontsize=8,

@@ -102,7 +102,8 @@ def fit(
         model.set_target_scale(*_center_and_spread(corpus.train.targets.values))
     usable = _usable(corpus.train, "train", model)
     model.calibrate(Inputs.from_split(corpus.train.select(usable.numpy())))
-    log.info("MFM with %s parameters, %s fusion", f"{_size(model):,}", model_options.fusion)
+    kind = "MFM" if model.modalities else "discriminative model"
+    log.info("%s, %s parameters, %s fusion", kind, f"{_size(model):,}", model_options.fusion)
     if options.compile:
         model.compile()
 

@@ -92,7 +92,7 @@ class Scene:
         made = self._given({name: self.latents[name][:ROWS]}, [name])
         return plots.plot_image_grid(
             {f"real {name}": self._pixels(name)[:ROWS], f"{name}, drawn": made[name]},
-            title=f"Za of a real image of {name}, Zy drawn",
+            title=f"Za of real {name}, Zy drawn",
             source=self.source,
         )
 

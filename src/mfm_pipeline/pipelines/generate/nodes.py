@@ -20,7 +20,7 @@ from mfm_pipeline.evaluation import print_table
 from mfm_pipeline.generation import SAMPLERS, Judge, Sampler, SamplerOptions, as_inputs
 from mfm_pipeline.models import MFM, Blueprint, Inputs
 from mfm_pipeline.models.mfm import DISCRIMINATIVE
-from mfm_pipeline.models.per_modality import value_for
+from mfm_pipeline.models.per_modality import check_modalities, value_for
 from mfm_pipeline.pipelines.generate.figures import Scene
 from mfm_pipeline.pipelines.generate.options import GenerationOptions, JudgeOptions
 from mfm_pipeline.pipelines.tags import tag_run
@@ -61,6 +61,7 @@ def train_judges(corpus: Corpus, judge: JudgeOptions, checkpoints: Path) -> Stat
     tag_run(corpus)
     judges = {}
     for name in images:
+        log.info("judge of %s, a classifier trained on real images", name)
         alone = {"reads": (name,), "generates": (), "prior_weight": 0.0}
         with mlflow.start_run(nested=True, run_name=f"judge of {name}"):
             trained = fit(
@@ -82,12 +83,20 @@ def fit_samplers(model: State, corpus: Corpus, options: GenerationOptions) -> Sa
 
     A kind that was not chosen is left out if there are too few latents for it.
 
+    Raises
+    ------
+    ParameterError
+        If the options name a latent that the model does not have.
+    DataError
+        If there are too few latents for a kind that was chosen.
+
     Returns
     -------
     dict of str to dict
         By kind, the arrays of `mfm_pipeline.generation.to_arrays` as lists.
     """
     network = _model(model, corpus)
+    check_modalities(options.samplers, network.latents, "generation.samplers")
     rng = np.random.default_rng(options.seed)
     chosen = np.sort(rng.permutation(len(corpus.train))[:MOST_LATENTS])
     latents = _latents(network, corpus.train.select(chosen))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from mfm_pipeline.generation import SamplerOptions, ScoreOptions
 from mfm_pipeline.models import ModelOptions
@@ -15,6 +15,13 @@ class JudgeOptions(Options):
 
     model: ModelOptions = Field(description="Whose Q(Zy | Xi), Gy and D each judge has.")
     training: TrainingOptions
+
+    @field_validator("training")
+    @classmethod
+    def _starts_anew(cls, training: TrainingOptions) -> TrainingOptions:
+        if training.resume:
+            raise ValueError("resume is true; expected false: judges are trained anew in each run")
+        return training
 
 
 class GenerationOptions(Options):

@@ -43,6 +43,7 @@ def read_digits(
         If a file is missing, or not what it has to be.
     """
     sets = read_image_sets(mnist, svhn, images)
+    logger.info("digits.images.source: %s", images.source)
     for name, found in sets.items():
         channels, rows, columns = found.images.shape[1:]
         logger.info("%s: %s images, %d x %d x %d", name, f"{len(found):,}", channels, rows, columns)
