@@ -249,7 +249,14 @@ def test_the_best_setting_is_chosen_by_validation_alone(
         assert own[own["final"]]["seed"].tolist() == [5, 6, 7, 8]
     assert Counter(trial.name for trial in trained) == dict.fromkeys(chosen, 6)
     everything = {"reads": None, "generates": None, "prior_weight": 1.0}
-    discriminative = {"generates": (), "prior_weight": 0.0}
+    # Nothing of what they lack tells them apart.
+    plain = ModelOptions()
+    discriminative = {
+        "generates": (),
+        "prior_weight": 0.0,
+        "generative": plain.generative,
+        "reconstruction": plain.reconstruction,
+    }
     for trial in trained:
         changed = {
             "UM(picture)": {"reads": ("picture",), **discriminative},
