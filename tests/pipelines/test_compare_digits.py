@@ -10,7 +10,7 @@ import mlflow
 import pandas as pd
 import pytest
 
-from mfm_pipeline.pipelines.compare_digits import trials
+from mfm_pipeline.pipelines import trials
 from tests.conftest import kedro_run
 from tests.pipelines.conftest import DIGITS, QUICK, artifacts_of, runs_of, tracking_uri
 

@@ -16,13 +16,13 @@ from mfm_pipeline.data import Corpus
 from mfm_pipeline.evaluation import EvaluationOptions, print_table
 from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.pipelines.compare_digits.options import ComparisonOptions
-from mfm_pipeline.pipelines.compare_digits.trials import (
+from mfm_pipeline.pipelines.tags import tag_run
+from mfm_pipeline.pipelines.trials import (
     Trial,
     fingerprint,
     remove_folders,
     run_trial,
 )
-from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.training import TrainingOptions
 
 log = logging.getLogger(__name__)

@@ -1,11 +1,13 @@
-"""One trained and scored model of a comparison, kept so that none is trained twice."""
+"""Work inside a pipeline's MLflow run, kept so that none is done twice: trained, scored models."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -95,7 +97,45 @@ def run_trial(trial: Trial, corpus: Corpus, batch_size: int, place: Path) -> dic
         ``parameters`` (their number), ``epochs``, ``seconds``, and
         ``<split>/<metric>`` of valid and test.
     """
-    resume = trial.training.resume
+    return run_once(
+        partial(_train_and_score, trial, corpus, batch_size),
+        place,
+        name=trial.name,
+        parameters=_flat(trial),
+        resume=trial.training.resume,
+    )
+
+
+def run_once(
+    work: Callable[[Path], dict[str, Any]],
+    place: Path,
+    *,
+    name: str,
+    parameters: Mapping[str, Any],
+    resume: bool,
+) -> dict[str, Any]:
+    """Do a piece of work in an MLflow run inside the active one, and keep its result.
+
+    Parameters
+    ----------
+    work : callable
+        Given `place`, in a folder of which it may keep states to go on from; returns
+        what JSON can hold: numbers, which are logged as metrics, and others.
+    place : Path
+        Folder of this work alone, named by everything that its result depends on.
+    name : str
+        Of the MLflow run.
+    parameters : mapping of str to any
+        Logged to that run.
+    resume : bool
+        Read the result instead if the work is finished; go on in the same MLflow run
+        if it was broken off.
+
+    Returns
+    -------
+    dict
+        What `work` returned.
+    """
     if resume and (place / RESULT).exists():
         finished: dict[str, Any] = json.loads((place / RESULT).read_text())
         remove_folders(place)
@@ -103,12 +143,13 @@ def run_trial(trial: Trial, corpus: Corpus, batch_size: int, place: Path) -> dic
     place.mkdir(parents=True, exist_ok=True)
     before = place / RUN
     run_id = json.loads(before.read_text())["run_id"] if resume and before.exists() else None
-    with mlflow.start_run(run_id, nested=True, run_name=None if run_id else trial.name) as run:
+    with mlflow.start_run(run_id, nested=True, run_name=None if run_id else name) as run:
         with replacing(before) as path:
             path.write_text(json.dumps({"run_id": run.info.run_id}))
-        mlflow.log_params(_flat(trial))
-        result = _train_and_score(trial, corpus, batch_size, place)
-        mlflow.log_metrics({key: float(value) for key, value in result.items()})
+        mlflow.log_params(dict(parameters))
+        result = work(place)
+        numbers = {k: float(v) for k, v in result.items() if isinstance(v, int | float)}
+        mlflow.log_metrics(numbers)
     with replacing(place / RESULT) as path:
         path.write_text(json.dumps(result, indent=2) + "\n")
     # The states that it could have gone on from.

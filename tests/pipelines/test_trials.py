@@ -22,9 +22,10 @@ from mfm_pipeline.data import Corpus
 from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.evaluation import EvaluationOptions
 from mfm_pipeline.models import ModelOptions
-from mfm_pipeline.pipelines.compare_digits import nodes, trials
+from mfm_pipeline.pipelines import trials
+from mfm_pipeline.pipelines.compare_digits import nodes
 from mfm_pipeline.pipelines.compare_digits.options import ComparisonOptions
-from mfm_pipeline.pipelines.compare_digits.trials import Trial, fingerprint
+from mfm_pipeline.pipelines.trials import Trial, fingerprint
 from mfm_pipeline.training import TrainingOptions
 from tests.conftest import ROOT
 from tests.models.image_samples import SMALL, mixed_corpus
@@ -152,7 +153,7 @@ KILLED = """
 import sys
 from pathlib import Path
 import mlflow
-from tests.pipelines.test_compare_trials import compare
+from tests.pipelines.test_trials import compare
 uri, run_id, place = sys.argv[1:]
 mlflow.set_tracking_uri(uri)
 with mlflow.start_run(run_id):
