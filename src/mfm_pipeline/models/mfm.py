@@ -19,7 +19,7 @@ from mfm_pipeline.models.grouped import SubspaceLinear
 from mfm_pipeline.models.inputs import Inputs
 from mfm_pipeline.models.latents import GaussianLatent, Latent, Layer, PointLatent
 from mfm_pipeline.models.modality import KINDS, Decoder, encoder_name
-from mfm_pipeline.models.options import ModelOptions
+from mfm_pipeline.models.options import DiscriminativeOptions, ModelOptions
 from mfm_pipeline.models.per_modality import value_for
 from mfm_pipeline.models.spec import ModalitySpec
 from mfm_pipeline.models.statistics import Statistics
@@ -188,9 +188,7 @@ class MFM(nn.Module):
                 f"expected one or more of {', '.join(modalities)}"
             )
         fusion = options.chosen_fusion.build(read)
-        layer: Layer = nn.Linear
-        if discriminative.share < 1:
-            layer = partial(SubspaceLinear, groups=discriminative.heads, share=discriminative.share)
+        layer = discriminative_layer(discriminative)
         latents = {
             DISCRIMINATIVE: latent(state_size=fusion.size, size=discriminative.latent, layer=layer)
         }
@@ -337,6 +335,13 @@ class MFM(nn.Module):
         if self.task != "regression":
             return targets
         return (targets - self.target_center) / self.target_scale
+
+
+def discriminative_layer(options: DiscriminativeOptions) -> Layer:
+    """Return what makes the layer to Zy: linear, of which each head may see a share."""
+    if options.share < 1:
+        return partial(SubspaceLinear, groups=options.heads, share=options.share)
+    return nn.Linear
 
 
 def _by_class(parts: nn.ModuleDict | Mapping[str, nn.Module]) -> dict[Any, dict[str, Any]]:
