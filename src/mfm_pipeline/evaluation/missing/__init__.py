@@ -1,5 +1,6 @@
 """Missing modalities: methods, Table 2, and curves."""
 
+from mfm_pipeline.evaluation.missing.curves import score_holes, score_noise
 from mfm_pipeline.evaluation.missing.methods import (
     ABSENT,
     DISCRIMINATIVE,
@@ -12,6 +13,8 @@ from mfm_pipeline.evaluation.missing.methods import (
     Method,
     fillings,
 )
+from mfm_pipeline.evaluation.missing.natural import score_natural
+from mfm_pipeline.evaluation.missing.options import MissingOptions
 from mfm_pipeline.evaluation.missing.score import score_method
 from mfm_pipeline.evaluation.missing.table import over_seeds, print_missing, score_patterns
 
@@ -25,9 +28,13 @@ __all__ = [
     "FilledModel",
     "GenerativeOnly",
     "Method",
+    "MissingOptions",
     "fillings",
     "over_seeds",
     "print_missing",
+    "score_holes",
     "score_method",
+    "score_natural",
+    "score_noise",
     "score_patterns",
 ]

@@ -85,7 +85,7 @@ def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
         ``<score>`` and ``<score>_sd`` of each; rows in the order in which they come
         first. The standard deviation is that of a sample (n - 1), NaN for one seed.
     """
-    metrics = [c for c in scores if c not in (*KEYS, "samples", "seed")]
+    metrics = [str(c) for c in scores if c not in (*KEYS, "samples", "seed")]
     groups = scores.groupby(list(KEYS), sort=False)
     table = groups.agg(samples=("samples", "first"), seeds=("seed", "nunique"))
     for metric in metrics:
