@@ -115,7 +115,9 @@ class Objective:
             name: reconstruction_cost(value, inputs.values[name], inputs.observed(name))
             for name, value in output.reconstructions.items()
         }
-        prior = self._divergence(output.latents, inputs.present)
+        prior = torch.zeros_like(task)
+        if output.latents:
+            prior = self._divergence(output.latents, inputs.present)
         total = task + self.prior_weight * prior
         for name, cost in reconstruction.items():
             total = total + self.reconstruction[name] * cost
