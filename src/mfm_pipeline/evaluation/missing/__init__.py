@@ -1,6 +1,8 @@
 """Missing modalities: methods, Table 2, and curves."""
 
+from mfm_pipeline.evaluation.missing.choose import choose_neighbours
 from mfm_pipeline.evaluation.missing.curves import score_holes, score_noise
+from mfm_pipeline.evaluation.missing.fills import zeros
 from mfm_pipeline.evaluation.missing.methods import (
     ABSENT,
     DISCRIMINATIVE,
@@ -16,7 +18,7 @@ from mfm_pipeline.evaluation.missing.methods import (
 from mfm_pipeline.evaluation.missing.natural import score_natural
 from mfm_pipeline.evaluation.missing.options import MissingOptions
 from mfm_pipeline.evaluation.missing.score import score_method
-from mfm_pipeline.evaluation.missing.table import over_seeds, print_missing, score_patterns
+from mfm_pipeline.evaluation.missing.table import NONE, over_seeds, print_missing, score_patterns
 
 __all__ = [
     "ABSENT",
@@ -24,11 +26,13 @@ __all__ = [
     "GENERATIVE",
     "MEAN",
     "NEIGHBOURS",
+    "NONE",
     "ZEROS",
     "FilledModel",
     "GenerativeOnly",
     "Method",
     "MissingOptions",
+    "choose_neighbours",
     "fillings",
     "over_seeds",
     "print_missing",
@@ -37,4 +41,5 @@ __all__ = [
     "score_natural",
     "score_noise",
     "score_patterns",
+    "zeros",
 ]

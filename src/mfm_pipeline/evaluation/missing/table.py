@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from mfm_pipeline.models.completed import FULL
 NONE = "none"
 """What is missing where nothing is."""
 
-KEYS = ("protocol", "method", "missing", "observed")
+KEYS = ("protocol", "method", "missing", "observed", "samples")
 
 
 def score_patterns(
@@ -70,24 +70,27 @@ def score_patterns(
     return pd.DataFrame(rows)
 
 
-def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
+def over_seeds(scores: pd.DataFrame, keys: Sequence[str] = KEYS) -> pd.DataFrame:
     """Return mean and standard deviation of each score over seeds.
 
     Parameters
     ----------
     scores : DataFrame
-        Of `score_patterns`, with ``protocol`` and ``seed``.
+        `keys`, ``seed``, and a column a score.
+    keys : sequence of str
+        Columns that tell rows apart; by default those of Table 2, whose scores are those of
+        `score_patterns`.
 
     Returns
     -------
     DataFrame
-        ``protocol``, ``method``, ``missing``, ``observed``, ``samples``, ``seeds``, and
-        ``<score>`` and ``<score>_sd`` of each; rows in the order in which they come
-        first. The standard deviation is that of a sample (n - 1), NaN for one seed.
+        `keys`, ``seeds``, and ``<score>`` and ``<score>_sd`` of each; rows in the order in
+        which they come first. The standard deviation is that of a sample (n - 1), NaN for
+        one seed.
     """
-    metrics = [str(c) for c in scores if c not in (*KEYS, "samples", "seed")]
-    groups = scores.groupby(list(KEYS), sort=False)
-    table = groups.agg(samples=("samples", "first"), seeds=("seed", "nunique"))
+    metrics = [str(c) for c in scores if c not in (*keys, "seed")]
+    groups = scores.groupby(list(keys), sort=False)
+    table = groups.agg(seeds=("seed", "nunique"))
     for metric in metrics:
         table[metric] = groups[metric].mean()
         table[f"{metric}_sd"] = groups[metric].std()
