@@ -12,6 +12,7 @@ from mfm_pipeline.pipelines import (
     ingest_features,
     pair_digits,
     sample,
+    train_ablations,
     train_mfm,
 )
 
@@ -29,6 +30,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "generate": generate.create_pipeline(),
         "ingest_features": ingestion,
         "pair_digits": pairing,
+        "train_ablations": train_ablations.create_pipeline(),
         "train_mfm": training,
         "train_mfm_digits": digits,
         "__default__": training,
