@@ -64,6 +64,8 @@ class Objective:
     joint : bool
         Draw all latents together to the prior, as Equation 4 has it, so that they
         are independent of each other; else each by itself, as published.
+    task_weight : float
+        Weight of the label's cost; 0 for a purely generative model.
     """
 
     def __init__(
@@ -75,8 +77,10 @@ class Objective:
         reconstruction: Mapping[str, float],
         kernel: Kernel = "gaussian",
         joint: bool = False,
+        task_weight: float = 1.0,
     ) -> None:
         self.task = task
+        self.task_weight = task_weight
         self.prior = prior
         self.kernel = kernel
         self.joint = joint
@@ -92,6 +96,7 @@ class Objective:
             prior_weight=options.prior_weight,
             kernel=options.kernel,
             joint=options.joint_prior,
+            task_weight=options.task_weight,
             reconstruction={
                 name: value_for(name, options.reconstruction, "reconstruction")
                 for name in modalities
@@ -118,7 +123,7 @@ class Objective:
         prior = torch.zeros_like(task)
         if output.latents:
             prior = self._divergence(output.latents, inputs.present)
-        total = task + self.prior_weight * prior
+        total = self.task_weight * task + self.prior_weight * prior
         for name, cost in reconstruction.items():
             total = total + self.reconstruction[name] * cost
         return Costs(total, task, reconstruction, prior)

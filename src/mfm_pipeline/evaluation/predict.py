@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mfm_pipeline.data import Corpus, Modality, Split, Targets
+from mfm_pipeline.data import BoolArray, Corpus, Modality, Split, Targets
 from mfm_pipeline.evaluation.trivial import trivial_prediction
 from mfm_pipeline.models import MFM, Inputs, MfmOutput
 
@@ -52,6 +52,26 @@ def predictions_of(table: pd.DataFrame, split: str, targets: Targets) -> NDArray
     return rows[[f"predicted/{name}" for name in targets.names]].to_numpy(np.float32)
 
 
+def decide(predicted: NDArray[Any], known: BoolArray, train: Targets) -> NDArray[Any]:
+    """Return values, classes or labels as `score` takes them.
+
+    Parameters
+    ----------
+    predicted : ndarray, shape (n, outputs)
+        In target units, or probabilities.
+    known : ndarray of bool, shape (n,)
+        Samples that have something to predict from; the others get the trivial prediction.
+    train : Targets
+        Of the training split.
+    """
+    trivial = trivial_prediction(train, len(predicted))
+    if train.task == "multiclass":
+        return np.asarray(np.where(known, predicted.argmax(axis=1), trivial))
+    if train.task == "multilabel":
+        predicted = predicted > 0.5
+    return np.where(known[:, None], predicted, trivial).astype(np.float32)
+
+
 def reconstruction_errors(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
     """Measure how well each modality of the test split is reconstructed, sample by sample.
 
@@ -64,14 +84,14 @@ def reconstruction_errors(model: MFM, corpus: Corpus, batch_size: int) -> pd.Dat
         that have the modality. Empty if the model generates nothing.
     """
     split = corpus.test
-    means = {name: _mean_image(modality) for name, modality in corpus.train.modalities.items()}
+    means = {name: mean_image(modality) for name, modality in corpus.train.modalities.items()}
     errors: dict[str, list[pd.DataFrame]] = {name: [] for name in model.modalities}
     for batch, output in _batches(model, split, batch_size):
         for name, reconstruction in output.reconstructions.items():
             mask, values = batch.observed(name), batch.values[name]
             error = {
-                "mse": _mean_square(reconstruction - values, mask),
-                "mse_of_mean": _mean_square(values - means[name], mask),
+                "mse": mean_square(reconstruction - values, mask),
+                "mse_of_mean": mean_square(values - means[name], mask),
             }
             errors[name].append(pd.DataFrame(error))
     tables = [
@@ -91,23 +111,20 @@ def _predict_split(model: MFM, split: Split, train: Targets, batch_size: int) ->
     ]
     predicted = torch.cat(outputs).numpy()
     known = split.has_any(model.reads)
-    trivial = trivial_prediction(train, len(split))
+    decided = decide(predicted, known, train)
     table: dict[str, Any] = {
         "id": split.ids,
         "predicted_by": np.where(known, MODEL, TRIVIAL),
     }
     if train.task == "regression":
-        values = np.where(known[:, None], predicted, trivial)
-        return pd.DataFrame(table | _columns(split.targets, values))
+        return pd.DataFrame(table | _columns(split.targets, decided))
     probability = np.where(known[:, None], predicted, _frequencies(train))
     names = {f"probability/{name}": probability[:, i] for i, name in enumerate(train.names)}
     if train.task == "multilabel":
-        labels = np.where(known[:, None], probability > 0.5, trivial).astype(np.float32)
-        return pd.DataFrame(table | _columns(split.targets, labels) | names)
+        return pd.DataFrame(table | _columns(split.targets, decided) | names)
     classes = np.array(train.names)
-    choice = np.where(known, probability.argmax(axis=1), trivial)
     return pd.DataFrame(
-        table | {"true": classes[split.targets.values], "predicted": classes[choice]} | names
+        table | {"true": classes[split.targets.values], "predicted": classes[decided]} | names
     )
 
 
@@ -120,7 +137,7 @@ def _batches(model: MFM, split: Split, batch_size: int) -> Iterator[tuple[Inputs
             yield batch, model(batch)
 
 
-def _mean_image(modality: Modality) -> Tensor:
+def mean_image(modality: Modality) -> Tensor:
     """Return the mean of the images that samples have, from 0 to 1; 0 for sequences."""
     if not modality.is_image or not modality.present.any():
         return torch.zeros(())
@@ -134,7 +151,7 @@ def _mean_image(modality: Modality) -> Tensor:
     return torch.from_numpy((total / times.sum() / 255).astype(np.float32))
 
 
-def _mean_square(values: Tensor, mask: Tensor) -> NDArray[Any]:
+def mean_square(values: Tensor, mask: Tensor) -> NDArray[Any]:
     """Return the mean square of each sample over what was observed, ``(n,)``."""
     inner = values.dim() - mask.dim()
     hidden = ~mask.reshape(mask.shape + (1,) * inner)

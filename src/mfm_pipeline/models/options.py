@@ -139,6 +139,9 @@ class ModelOptions(Options):
         "them independent of each other; else each by itself, as published.",
     )
     prior_weight: Weight = Field(default=1.0, description="Weight lambda of the prior.")
+    task_weight: Weight = Field(
+        default=1.0, description="Weight of the label; 0 for a purely generative model."
+    )
     reconstruction: WeightPerModality = Field(
         default={DEFAULT: 1.0}, description="Weight of each modality's reconstruction."
     )
