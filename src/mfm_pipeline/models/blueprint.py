@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import Field
 
 from mfm_pipeline.data import Split, Task
 from mfm_pipeline.errors import DataError
@@ -24,6 +27,10 @@ class Blueprint(Options):
     task : {"regression", "multiclass", "multilabel"}
     steps : int
         Steps T of the corpus; 0 without sequences.
+    typical : tuple of float, optional
+        Of the training targets, see `Targets.typical`; None in models of before it was kept.
+    preparation : dict
+        Of the corpus: what data has to go through before the model sees it.
     """
 
     options: ModelOptions
@@ -31,10 +38,14 @@ class Blueprint(Options):
     targets: tuple[str, ...]
     task: Task
     steps: int
+    typical: tuple[float, ...] | None = None
+    preparation: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, train: Split, options: ModelOptions) -> Blueprint:
-        """Describe the model that fits a training split."""
+    def of(
+        cls, train: Split, options: ModelOptions, preparation: Mapping[str, Any] | None = None
+    ) -> Blueprint:
+        """Describe the model that fits a training split, and how that was prepared."""
         mask = train.step_mask
         return cls(
             options=options,
@@ -42,6 +53,8 @@ class Blueprint(Options):
             targets=train.targets.names,
             task=train.targets.task,
             steps=0 if mask is None else mask.shape[1],
+            typical=tuple(train.targets.typical.tolist()),
+            preparation=dict(preparation or {}),
         )
 
     def build(self) -> MFM:
