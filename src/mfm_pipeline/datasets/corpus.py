@@ -1,12 +1,11 @@
 """A `Corpus` as one HDF5 file.
 
-Layout, version 3: at the root an attribute ``schema_version`` and one string ``corpus``
-(JSON: name, synthetic, left_out, counts, features, modalities, targets, task; splits and
-preparation, unless the file is of before there were any); a group a split with ``ids``,
-``targets``, ``words`` (optional), and a group a modality with ``present`` and ``values``,
-``steps`` (sequences only), ``generated`` (optional). Images that samples share lie once in
-the group ``images``, numbered; ``rows`` and ``images``, the number, stand in place of
-``values``. Strings are UTF-8 of fixed length.
+Layout, version 4: at the root an attribute ``schema_version`` and one string ``corpus``
+(JSON: name, synthetic, left_out, counts, features, preparation, splits, modalities,
+targets, task); a group a split with ``ids``, ``targets``, ``words`` (optional), and a
+group a modality with ``present`` and ``values``, ``steps`` (sequences only), ``generated``
+(optional). Images that samples share lie once in the group ``images``, numbered; ``rows``
+and ``images``, the number, stand in place of ``values``. Strings are UTF-8 of fixed length.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import numpy as np
 from kedro.io import AbstractDataset
 from numpy.typing import NDArray
 
-from mfm_pipeline.data import SPLIT_NAMES, Corpus, Modality, Split, Targets
+from mfm_pipeline.data import Corpus, Modality, Split, Targets
 from mfm_pipeline.datasets.atomic import replacing
 from mfm_pipeline.datasets.hdf5 import (
     child_dataset,
@@ -33,7 +32,7 @@ from mfm_pipeline.datasets.hdf5 import (
 from mfm_pipeline.datasets.reading import reading
 from mfm_pipeline.errors import DataError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 def write_corpus(path: Path, corpus: Corpus) -> None:
@@ -86,13 +85,13 @@ def read_corpus(path: Path) -> Corpus:
                 name=header["name"],
                 splits={
                     name: _read_split(child_group(file, name, path), header, shared, path)
-                    for name in header.get("splits", SPLIT_NAMES)
+                    for name in header["splits"]
                 },
                 synthetic=header["synthetic"],
                 left_out=tuple(header["left_out"]),
                 counts=header["counts"],
                 features={key: tuple(names) for key, names in header["features"].items()},
-                preparation=header.get("preparation", {}),
+                preparation=header["preparation"],
             )
         except DataError as error:
             if str(error).startswith(str(path)):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
-
 from mfm_pipeline.data import Split, Task
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.models.mfm import MFM
@@ -29,8 +27,9 @@ class Blueprint(Options):
         Steps T of the corpus; 0 without sequences.
     typical : tuple of float, optional
         Of the training targets, see `Targets.typical`; None in models of before it was kept.
-    preparation : dict
-        Of the corpus: what data has to go through before the model sees it.
+    preparation : dict, optional
+        Of the corpus: what data has to go through before the model sees it. None where
+        that is not known.
     """
 
     options: ModelOptions
@@ -39,7 +38,7 @@ class Blueprint(Options):
     task: Task
     steps: int
     typical: tuple[float, ...] | None = None
-    preparation: dict[str, Any] = Field(default_factory=dict)
+    preparation: dict[str, Any] | None = None
 
     @classmethod
     def of(
@@ -54,7 +53,7 @@ class Blueprint(Options):
             task=train.targets.task,
             steps=0 if mask is None else mask.shape[1],
             typical=tuple(train.targets.typical.tolist()),
-            preparation=dict(preparation or {}),
+            preparation=None if preparation is None else dict(preparation),
         )
 
     def build(self) -> MFM:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from mlflow.pyfunc import DATA, FLAVOR_NAME, MAIN
 from mfm_pipeline.datasets.weights import DESCRIPTION, WeightsDataset
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.serving.predictor import Predictor
+
+# Of a handful of small files.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 LOADER = "mfm_pipeline.serving"
 """Module that `mlflow.pyfunc` loads models of this project by."""

@@ -37,7 +37,7 @@ class Predictor:
     infer : callable
         What infers all that samples lack: the model itself, or its surrogates.
     preparation : Preparation, optional
-        Selection and scaling of its training data; None where all modalities are images.
+        Selection and scaling of its training data; None where there was neither.
     """
 
     blueprint: Blueprint
@@ -52,16 +52,15 @@ class Predictor:
         Raises
         ------
         DataError
-            If it does not say how sequences were scaled: it is of an older version.
+            If it does not say how its features were scaled: it is of an older version.
         """
         blueprint, model = Blueprint.from_state(state)
-        preparation = Preparation.load(blueprint.preparation)
-        sequences = [n for n, spec in blueprint.modalities.items() if spec.kind == "sequence"]
-        if sequences and preparation is None:
+        if blueprint.preparation is None:
             raise DataError(
-                f"the model does not say how {', '.join(sequences)} were scaled; expected one "
-                "trained on scaled features, by this version or a later one (train it again)"
+                "the model does not say how its features were chosen and scaled: it is of "
+                "before that was kept; expected one of train_mfm (train it again)"
             )
+        preparation = Preparation.load(blueprint.preparation)
         return cls(blueprint, model, partial(complete, model), preparation)
 
     @property
@@ -73,7 +72,9 @@ class Predictor:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one step, or of one image, of each modality before selection."""
         return {
-            name: spec.shape if spec.kind == "image" else (self._width(name),)
+            name: (self.preparation.selection.modalities[name].features,)
+            if self.preparation is not None and spec.kind != "image"
+            else spec.shape
             for name, spec in self.blueprint.modalities.items()
         }
 
@@ -133,10 +134,6 @@ class Predictor:
     def fill(self, split: Split, batch_size: int) -> Split:
         """Put generated modalities where prepared samples lack them; see `fill_split`."""
         return fill_split(self.infer, split, batch_size)
-
-    def _width(self, name: str) -> int:
-        assert self.preparation is not None
-        return self.preparation.selection.modalities[name].features
 
     def _fitted(self, modality: Modality) -> Modality:
         """Bring a sequence to the steps of the corpus that the model was trained on."""

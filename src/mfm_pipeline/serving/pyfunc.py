@@ -11,7 +11,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import Array
 
 import mfm_pipeline
@@ -78,7 +78,7 @@ class PyfuncModel:
 
     def signature(self, example: pd.DataFrame) -> ModelSignature:
         """Return which columns `predict` takes and gives; all that it takes are optional."""
-        inputs = []
+        inputs: list[ColSpec | TensorSpec] = []
         for name, shape in self._predictor.shapes.items():
             nested: Any = Array(Array(DataType.double))
             inputs.append(
@@ -86,9 +86,9 @@ class PyfuncModel:
             )
         table = self.predict(example)
         text = {ID, "predicted_by", "observed", "predicted"}
-        outputs = [
+        outputs: list[ColSpec | TensorSpec] = [
             ColSpec(DataType.string if name in text else DataType.double, name, required=False)
-            for name in table
+            for name in map(str, table)
         ]
         inputs.append(ColSpec(DataType.string, ID, required=False))
         return ModelSignature(Schema(inputs), Schema(outputs))

@@ -82,7 +82,7 @@ def split_of_records(records: pd.DataFrame, shapes: Shapes) -> Split:
 
 def _sample(value: Any, shape: tuple[int, ...], name: str, sample: str) -> Array | None:
     """Return one sample of a modality, ``(T, d)`` or ``(C, H, W)``; None if it has none."""
-    if value is None or (np.isscalar(value) and pd.isna(value)) or not len(value):
+    if value is None or (isinstance(value, float) and np.isnan(value)) or not len(value):
         return None
     expected = "steps × " + str(shape[0]) if len(shape) == 1 else " × ".join(map(str, shape))
     if len(shape) == 1:
