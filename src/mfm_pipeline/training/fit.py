@@ -81,7 +81,7 @@ def fit(
     model_options.check_modalities((*corpus.train.modalities, *corpus.left_out))
     _check_targets(corpus)
     torch.manual_seed(options.seed)
-    blueprint = Blueprint.of(corpus.train, model_options)
+    blueprint = Blueprint.of(corpus.train, model_options, corpus.preparation)
     model = blueprint.build()
     if blueprint.task == "regression" and options.standardise_targets:
         model.set_target_scale(*_center_and_spread(corpus.train.targets.values))

@@ -16,6 +16,7 @@ from mfm_pipeline.evaluation import EvaluationOptions
 from mfm_pipeline.models import MFM, Blueprint, ModelOptions
 from mfm_pipeline.pipelines.generate.figures import Scene
 from mfm_pipeline.pipelines.tags import tag_run
+from mfm_pipeline.serving import log_model
 from mfm_pipeline.training import TrainingOptions, fit
 
 State = dict[str, Any]
@@ -27,10 +28,12 @@ COLUMNS = 6
 def train(
     corpus: Corpus, model: ModelOptions, training: TrainingOptions, checkpoints: Path
 ) -> tuple[State, pd.DataFrame]:
-    """Train, and return the model's state and the history of its epochs."""
+    """Train and log a model; return its state and the history of its epochs."""
     tag_run(corpus)
     trained = fit(corpus, model, training, checkpoints, show=_sampler_of(corpus, training.seed))
-    return trained.blueprint.to_state(trained.model), trained.history
+    state = trained.blueprint.to_state(trained.model)
+    log_model(state)
+    return state, trained.history
 
 
 def predict_all(model: State, corpus: Corpus, evaluate: EvaluationOptions) -> pd.DataFrame:
