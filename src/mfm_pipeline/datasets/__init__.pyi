@@ -26,6 +26,7 @@ from .raw_folder import RawFolder as RawFolder
 from .raw_folder import RawFolderDataset as RawFolderDataset
 from .segment_words import SegmentWords as SegmentWords
 from .segment_words import SegmentWordsDataset as SegmentWordsDataset
+from .stated_table import StatedTableDataset as StatedTableDataset
 from .stream import FileStream as FileStream
 from .svhn import SvhnDataset as SvhnDataset
 from .table import Table as Table

@@ -16,6 +16,7 @@ from mfm_pipeline.data import Corpus
 from mfm_pipeline.evaluation import EvaluationOptions, print_table
 from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.pipelines.compare_digits.options import ComparisonOptions
+from mfm_pipeline.pipelines.provenance import stated, stated_like
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.pipelines.trials import (
     Trial,
@@ -83,7 +84,12 @@ def compare(
                 )  # fmt: skip
                 bar.update()
             rows += _mark_final(tried)
-    return pd.DataFrame(rows)
+    return stated(
+        pd.DataFrame(rows),
+        corpus,
+        seeds=range(training.seed, training.seed + comparison.seeds),
+        settings={"model": model, "training": training, "comparison": comparison},
+    )
 
 
 def summarise(trials: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
@@ -111,7 +117,7 @@ def summarise(trials: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
         .reset_index()
     )
     print_table(table, f"Accuracy on test, {corpus.label}, {len(corpus.test)} pairs")
-    return table
+    return stated_like(table, corpus, trials)
 
 
 def plot_comparison(trials: pd.DataFrame, corpus: Corpus) -> Figure:
