@@ -11,6 +11,7 @@ from mfm_pipeline.pipelines import (
     generate,
     ingest_features,
     pair_digits,
+    report,
     sample,
     train_mfm,
 )
@@ -29,6 +30,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "generate": generate.create_pipeline(),
         "ingest_features": ingestion,
         "pair_digits": pairing,
+        "report": report.create_pipeline(),
         "train_mfm": training,
         "train_mfm_digits": digits,
         "__default__": training,

@@ -24,6 +24,8 @@ from .pickled import PickledDataset as PickledDataset
 from .prepared import PreparedArray as PreparedArray
 from .raw_folder import RawFolder as RawFolder
 from .raw_folder import RawFolderDataset as RawFolderDataset
+from .results import Results as Results
+from .results import ResultsDataset as ResultsDataset
 from .segment_words import SegmentWords as SegmentWords
 from .segment_words import SegmentWordsDataset as SegmentWordsDataset
 from .stated_table import StatedTableDataset as StatedTableDataset
