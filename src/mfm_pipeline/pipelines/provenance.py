@@ -59,7 +59,7 @@ def stated(
         "synthetic": corpus.synthetic,
         "data": fingerprint(corpus)[:16],
         "seeds": [int(seed) for seed in seeds],
-        "settings": flat,
+        "settings": {key: value for key, value in flat.items() if _matters(key, flat)},
         "protocol": protocol,
         "model": None if model is None else model_digest(model),
         "run": run.info.run_id if run else None,
@@ -96,6 +96,12 @@ def stated_like(table: pd.DataFrame, corpus: Corpus, source: pd.DataFrame) -> pd
     result = stated(table, corpus, seeds=source.attrs["seeds"], settings={})
     result.attrs |= {name: source.attrs[name] for name in ("settings", "protocol", "model")}
     return result
+
+
+def _matters(key: str, settings: Mapping[str, Any]) -> bool:
+    """Return whether a setting had a part: those of fusion encoders not chosen had none."""
+    block, found, option = key.partition(".fusion_options.")
+    return not found or option.split(".")[0] == settings.get(f"{block}.fusion")
 
 
 def model_digest(state: Mapping[str, Any]) -> str:

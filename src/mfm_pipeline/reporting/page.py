@@ -17,6 +17,9 @@ from mfm_pipeline.reporting.exhibits import OURS
 from mfm_pipeline.reporting.overview import Headline
 from mfm_pipeline.reporting.sections import SPREAD, Section, Statement, metric_base, names_of
 
+LOW, HIGH = "_low", "_high"
+"""End the names of columns that hold a number's interval."""
+
 _TEMPLATE = "page.html.jinja"
 _DIGITS = {"mse": 4}
 _DEFAULT_DIGITS = 3
@@ -128,17 +131,23 @@ def format_number(value: Any, column: str = "") -> str:
 
 
 def _columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns that are shown; spreads stand in the cells of what they are of."""
+    """Return the columns that are shown; spreads and bounds stand in the cells they are of."""
     columns = names_of(table)
-    return [c for c in columns if not (c.endswith(SPREAD) and c.removesuffix(SPREAD) in columns)]
+    beside = {f"{c}{end}" for c in columns for end in (SPREAD, LOW, HIGH)}
+    return [c for c in columns if c not in beside]
 
 
 def _text(column: str, values: Mapping[Any, Any]) -> str:
     value = values[column]
     if isinstance(value, str):
         return "none" if column == "missing" and not value else value
-    spread = format_number(values.get(f"{column}{SPREAD}", np.nan), column)
-    return f"{format_number(value, column)}{f' ± {spread}' if spread else ''}"
+    texts = {
+        end: format_number(values.get(f"{column}{end}", np.nan), column)
+        for end in (SPREAD, LOW, HIGH)
+    }
+    spread = f" ± {texts[SPREAD]}" if texts[SPREAD] else ""
+    interval = f" [{texts[LOW]}, {texts[HIGH]}]" if texts[LOW] and texts[HIGH] else ""
+    return f"{format_number(value, column)}{spread}{interval}"
 
 
 def _heading(column: str) -> str:

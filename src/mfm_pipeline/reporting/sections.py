@@ -180,10 +180,10 @@ def _beside(paper: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
         table = table.sort_values(
             "missing", key=lambda names: names.map(order), kind="stable", ignore_index=True
         )
-    columns = names_of(table)
-    front = ["source", *(c for c in columns if c != "source" and not _is_of_metric(c))]
-    rest = [*metrics, *(c for c in columns if c not in front and c not in metrics)]
-    return table[[*front, *rest]]
+    # The paper's metrics in its own order, after all that says what a row is of.
+    columns = [c for c in names_of(table) if c not in ("source", *metrics)]
+    front = [c for c in columns if not (metrics and _is_of_metric(c))]
+    return table[["source", *front, *metrics, *(c for c in columns if c not in front)]]
 
 
 def _is_of_metric(column: str) -> bool:
