@@ -14,10 +14,10 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
-from pydantic import BaseModel
 
 from mfm_pipeline.config import DIGITS, NAMESPACES, SAMPLE_CORPUS
 from mfm_pipeline.errors import ParameterError
+from mfm_pipeline.options import flatten
 
 LONGEST_PARAMETER = 500
 # Differs between a run and its continuation by intent.
@@ -112,27 +112,19 @@ def _run_to_resume(catalog: Catalog, name: str | None, folder: Path | None) -> s
     return run_id
 
 
-def _flat_parameters(pipeline: Pipeline, catalog: Catalog) -> dict[str, Any]:
+def _flat_parameters(pipeline: Pipeline, catalog: Catalog) -> dict[str, str]:
     """Return the parameters of a pipeline's nodes, one entry a leaf."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, str] = {}
     for name in sorted(pipeline.inputs()):
         if name.startswith("params:"):
-            flat |= _flatten(name.removeprefix("params:"), catalog.load(name))
+            for key, value in flatten(name.removeprefix("params:"), catalog.load(name)):
+                flat[key] = _short(value)
     return {key: value for key, value in flat.items() if not key.endswith(NOT_TRACKED)}
 
 
-def _flatten(name: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, BaseModel):
-        value = value.model_dump()
-    if isinstance(value, Mapping) and value:
-        flat: dict[str, Any] = {}
-        for key, inner in value.items():
-            flat |= _flatten(f"{name}.{key}", inner)
-        return flat
+def _short(value: Any) -> str:
     text = str(value)
-    if len(text) > LONGEST_PARAMETER:
-        text = f"{len(value)} values"
-    return {name: text}
+    return text if len(text) <= LONGEST_PARAMETER else f"{len(value)} values"
 
 
 def _check_unchanged(run_id: str, parameters: Mapping[str, str]) -> None:

@@ -24,7 +24,7 @@ from mfm_pipeline.evaluation import EvaluationOptions
 from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.pipelines import trials
 from mfm_pipeline.pipelines.compare_digits import nodes
-from mfm_pipeline.pipelines.compare_digits.options import ComparisonOptions
+from mfm_pipeline.pipelines.comparing import ComparisonOptions
 from mfm_pipeline.pipelines.trials import Trial, fingerprint
 from mfm_pipeline.training import TrainingOptions
 from tests.conftest import ROOT

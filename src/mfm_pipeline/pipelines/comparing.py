@@ -16,7 +16,9 @@ from mfm_pipeline import plots
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.evaluation import EvaluationOptions, primary_metric
 from mfm_pipeline.models import ModelOptions
+from mfm_pipeline.models.ablations import FACTORIZED
 from mfm_pipeline.options import Options
+from mfm_pipeline.pipelines.provenance import stated
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.pipelines.trials import Trial, fingerprint, remove_folders, run_trial
 from mfm_pipeline.training import TrainingOptions
@@ -66,7 +68,7 @@ def compare(
     Parameters
     ----------
     models : mapping of str to ModelOptions
-        By name, in the order of all tables.
+        By name, in the order of all tables; MFM among them.
     corpus : Corpus
     training : TrainingOptions
     evaluation : EvaluationOptions
@@ -78,7 +80,8 @@ def compare(
     -------
     DataFrame
         A row a training: ``model``, ``setting``, ``final``, ``seed``,
-        ``learning_rate``, ``weight_decay``, ``batch_size``, and what `run_trial` returns.
+        ``learning_rate``, ``weight_decay``, ``batch_size``, and what `run_trial` returns;
+        stated, see `provenance.stated`.
     """
     tag_run(corpus)
     if not training.resume:
@@ -109,7 +112,12 @@ def compare(
                 )  # fmt: skip
                 bar.update()
             rows += _mark_final(tried, metric)
-    return pd.DataFrame(rows)
+    return stated(
+        pd.DataFrame(rows),
+        corpus,
+        seeds=range(training.seed, training.seed + comparison.seeds),
+        settings={"model": models[FACTORIZED], "training": training, "comparison": comparison},
+    )
 
 
 def summarise(trials: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from mfm_pipeline.evaluation import EvaluationOptions, primary_metric, print_tab
 from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.models.ablations import ablations
 from mfm_pipeline.pipelines import comparing
+from mfm_pipeline.pipelines.provenance import stated_like
 from mfm_pipeline.pipelines.train_ablations.options import AblationOptions
 from mfm_pipeline.training import TrainingOptions
 
@@ -50,7 +51,7 @@ def summarise(trials: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
         _short(table, corpus),
         f"Ablations, test, {corpus.label}, {len(corpus.test)} samples, {spread}",
     )
-    return table
+    return stated_like(table, corpus, trials)
 
 
 def plot_ablations(trials: pd.DataFrame, corpus: Corpus) -> Figure:
