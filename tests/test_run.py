@@ -173,6 +173,7 @@ def test_registered_names_are_the_contract() -> None:
         "generate",
         "ingest_features",
         "pair_digits",
+        "train_ablations",
         "train_mfm",
         "train_mfm_digits",
     }

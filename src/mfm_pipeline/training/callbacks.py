@@ -164,7 +164,7 @@ class EpochProgress(ProgressBar):
         self._bar = tqdm(
             total=trainer.max_epochs,
             initial=trainer.current_epoch,
-            desc="Training MFM",
+            desc="Training",
             unit="epoch",
             file=sys.stderr,
             dynamic_ncols=True,
