@@ -70,5 +70,5 @@ def _short(table: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
         ]
     for name in corpus.test.modalities:
         if f"mse/{name}" in table:
-            short[f"mse {name}"] = table[f"mse/{name}"]
+            short[f"mse\n{name}"] = table[f"mse/{name}"]
     return short

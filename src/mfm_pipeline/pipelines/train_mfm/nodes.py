@@ -94,7 +94,7 @@ def _sampler_of(corpus: Corpus, seed: int) -> Callable[[MFM, int], None] | None:
         return None
 
     def draw(model: MFM, epochs: int) -> None:
-        if not model.modalities or not mlflow.active_run():
+        if not model.factorized or not mlflow.active_run():
             return
         scene = Scene(
             model, corpus.valid, source=f"{corpus.label}, valid", columns=COLUMNS, seed=seed
