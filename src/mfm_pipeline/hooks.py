@@ -16,7 +16,7 @@ from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from pydantic import BaseModel
 
-from mfm_pipeline.config import DIGITS, SAMPLE_CORPUS
+from mfm_pipeline.config import DIGITS, NAMESPACES, SAMPLE_CORPUS
 from mfm_pipeline.errors import ParameterError
 
 LONGEST_PARAMETER = 500
@@ -100,8 +100,9 @@ def _corpus(catalog: Catalog, pipeline: Pipeline) -> str:
 def _run_to_resume(catalog: Catalog, name: str | None, folder: Path | None) -> str | None:
     if name is None or folder is None:
         return None
-    namespace = name.removesuffix(name.split(".")[-1])
-    if not catalog.load(f"params:{namespace}training").resume:
+    namespace = name.split(".")[0]
+    prefix = f"{namespace}." if namespace in NAMESPACES else ""
+    if not catalog.load(f"params:{prefix}training").resume:
         return None
     path = folder / RUN_FILE
     if not path.exists():

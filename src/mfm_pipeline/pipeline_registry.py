@@ -11,7 +11,9 @@ from mfm_pipeline.pipelines import (
     generate,
     ingest_features,
     pair_digits,
+    predict,
     sample,
+    train_ablations,
     train_mfm,
 )
 
@@ -29,6 +31,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         "generate": generate.create_pipeline(),
         "ingest_features": ingestion,
         "pair_digits": pairing,
+        "predict": predict.create_pipeline(),
+        "train_ablations": train_ablations.create_pipeline(),
         "train_mfm": training,
         "train_mfm_digits": digits,
         "__default__": training,

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 
-from mfm_pipeline.data import Targets
+from mfm_pipeline.data import Targets, Task
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.evaluation.options import SentimentOptions
 
@@ -68,6 +68,11 @@ def score(
             raise DataError(f"sentiment is one score; found {len(targets.names)} targets")
         metrics |= _sentiment_metrics(targets.values[:, 0], predictions[:, 0], sentiment)
     return metrics
+
+
+def primary_metric(task: Task) -> str:
+    """Return the key of the metric that models are compared by; the higher the better."""
+    return "r" if task == "regression" else "acc"
 
 
 def pearson_r(true: Array, predicted: Array) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 from torch import Tensor
 
-from mfm_pipeline.data import Corpus, Modality, Split, Targets, Task
+from mfm_pipeline.data import BoolArray, Corpus, Modality, Split, Targets, Task
 from mfm_pipeline.features.holes import observed_patterns
 from mfm_pipeline.models import MFM, Inputs, MfmOutput
 from mfm_pipeline.models.completed import NOTHING, Complete, Completed, complete
@@ -73,6 +73,21 @@ def predictions_of(table: pd.DataFrame, split: str, targets: Targets) -> NDArray
     return rows[[f"predicted/{name}" for name in targets.names]].to_numpy(np.float32)
 
 
+def decide(predicted: NDArray[Any], known: BoolArray, train: Targets) -> NDArray[Any]:
+    """Return values, classes or labels as `score` takes them.
+
+    Parameters
+    ----------
+    predicted : ndarray, shape (n, outputs)
+        In target units, or probabilities.
+    known : ndarray of bool, shape (n,)
+        Samples that have something to predict from; the others get the trivial prediction.
+    train : Targets
+        Of the training split.
+    """
+    return _decided(np.where(known[:, None], predicted, train.typical), train.task)
+
+
 def reconstruction_errors(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
     """Measure how well each modality of the test split is reconstructed, sample by sample.
 
@@ -85,14 +100,14 @@ def reconstruction_errors(model: MFM, corpus: Corpus, batch_size: int) -> pd.Dat
         that have the modality. Empty if the model generates nothing.
     """
     split = corpus.test
-    means = {name: _mean_image(modality) for name, modality in corpus.train.modalities.items()}
+    means = {name: mean_image(modality) for name, modality in corpus.train.modalities.items()}
     errors: dict[str, list[pd.DataFrame]] = {name: [] for name in model.modalities}
     for batch, output in _batches(model, split, batch_size):
         for name, reconstruction in output.reconstructions.items():
             mask, values = batch.observed(name), batch.values[name]
             error = {
-                "mse": _mean_square(reconstruction - values, mask),
-                "mse_of_mean": _mean_square(values - means[name], mask),
+                "mse": mean_square(reconstruction - values, mask),
+                "mse_of_mean": mean_square(values - means[name], mask),
             }
             errors[name].append(pd.DataFrame(error))
     tables = [
@@ -159,7 +174,7 @@ def predict_split(
         return pd.DataFrame(table | _true(split.targets) | _predicted(outcome, values) | sd)
     probability = _columns("probability", outcome.names, values)
     if outcome.task == "multilabel":
-        labels = np.where(np.isnan(values), np.nan, values > 0.5).astype(np.float32)
+        labels = np.where(np.isnan(values), np.float32(np.nan), _decided(values, outcome.task))
         entropy = _columns("entropy", outcome.names, _entropy(values) + _entropy(1 - values))
         return pd.DataFrame(
             table | _true(split.targets) | _predicted(outcome, labels) | probability | entropy
@@ -167,7 +182,7 @@ def predict_split(
     classes = np.array(outcome.names, dtype=object)
     if known:
         table["true"] = classes[split.targets.values]
-    choice = classes[values.argmax(axis=1)]
+    choice = classes[_decided(values, outcome.task)]
     choice[np.isnan(values).any(axis=1)] = None
     return pd.DataFrame(
         table | {"predicted": choice} | probability | {"entropy": _entropy(values).sum(axis=1)}
@@ -194,7 +209,7 @@ def _batches(model: MFM, split: Split, batch_size: int) -> Iterator[tuple[Inputs
             yield batch, model(batch)
 
 
-def _mean_image(modality: Modality) -> Tensor:
+def mean_image(modality: Modality) -> Tensor:
     """Return the mean of the images that samples have, from 0 to 1; 0 for sequences."""
     if not modality.is_image or not modality.present.any():
         return torch.zeros(())
@@ -208,13 +223,20 @@ def _mean_image(modality: Modality) -> Tensor:
     return torch.from_numpy((total / times.sum() / 255).astype(np.float32))
 
 
-def _mean_square(values: Tensor, mask: Tensor) -> NDArray[Any]:
+def mean_square(values: Tensor, mask: Tensor) -> NDArray[Any]:
     """Return the mean square of each sample over what was observed, ``(n,)``."""
     inner = values.dim() - mask.dim()
     hidden = ~mask.reshape(mask.shape + (1,) * inner)
     square = values.square().masked_fill(hidden, 0).flatten(1).sum(dim=1)
     observed = mask.reshape(len(mask), -1).sum(dim=1) * int(np.prod(values.shape[mask.dim() :]))
     return np.asarray((square / observed.clamp(min=1)).numpy())
+
+
+def _decided(values: NDArray[Any], task: Task) -> NDArray[Any]:
+    """Return the class of probabilities, yes or no of each label, or the values."""
+    if task == "multiclass":
+        return np.asarray(values.argmax(axis=1))
+    return np.asarray(values > 0.5 if task == "multilabel" else values, dtype=np.float32)
 
 
 def _true(targets: Targets) -> dict[str, NDArray[Any]]:

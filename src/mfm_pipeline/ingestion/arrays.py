@@ -40,7 +40,7 @@ def split_of_arrays(arrays: Mapping[str, NDArray[Any]], source: str) -> Split:
         if name == IDS:
             continue
         if array.ndim == 4 and array.dtype == np.uint8:
-            modalities[name] = Modality(array, array.any(axis=(1, 2, 3)))
+            modalities[name] = Modality(array, np.asarray(array.any(axis=(1, 2, 3))))
         elif array.ndim == 3 and array.dtype.kind in "fiu":
             with np.errstate(over="ignore", invalid="ignore"):
                 values, _ = zero_bad_values(array.astype(np.float32))

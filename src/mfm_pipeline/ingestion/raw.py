@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from mfm_pipeline.ingestion.alignment import (
 from mfm_pipeline.ingestion.assemble import assemble_corpus, leave_out
 from mfm_pipeline.ingestion.choose import describe_globs
 from mfm_pipeline.ingestion.divide import divide
-from mfm_pipeline.ingestion.embed import WordStatistics, embed_videos
+from mfm_pipeline.ingestion.embed import WordStatistics, embed_videos, looked_up, read_vectors
 from mfm_pipeline.ingestion.options import IngestionOptions
 from mfm_pipeline.ingestion.parts import Parts
 from mfm_pipeline.ingestion.plan import (
@@ -32,7 +33,7 @@ from mfm_pipeline.ingestion.plan import (
     join_targets,
     join_words,
 )
-from mfm_pipeline.ingestion.sources import Sources, open_sources
+from mfm_pipeline.ingestion.sources import Sources, open_sources, open_stream
 from mfm_pipeline.ingestion.tally import Tally
 from mfm_pipeline.ingestion.work import ReadIntervals
 
@@ -207,6 +208,39 @@ def read_words(
         video: Spoken(part["intervals"], part.get("tokens"))
         for video, part in parts.results(stream, works, label)
     }
+
+
+def vectors_of_words(
+    raw: RawFolder, folders: tuple[RawFolder, ...], parts: Parts, options: IngestionOptions
+) -> pd.DataFrame:
+    """Read the vectors of a folder's words, where language comes from words.
+
+    Parameters
+    ----------
+    raw : RawFolder
+    folders : tuple of RawFolder
+        Where word vectors are looked for.
+    parts : Parts
+    options : IngestionOptions
+
+    Returns
+    -------
+    DataFrame
+        See `read_vectors`; empty where words are not looked up.
+    """
+    name = looked_up(raw, options)
+    words = None if name is None else open_stream(raw, options.words, "words", "words")
+    if name is None or words is None:
+        return pd.DataFrame()
+    with closing(words):
+        spoken = read_words(words.videos, words, parts)
+    tokens = {
+        token
+        for found in spoken.values()
+        if found.tokens is not None
+        for token in found.tokens.tolist()
+    }
+    return read_vectors(name, tokens - set(options.pauses), folders, options)
 
 
 def _read_timelines(
