@@ -158,7 +158,7 @@ def fill_data(
         name: predictor.fill(split, prediction.batch_size)
         for name, split in prediction_corpus.splits.items()
     }
-    return {"filled": replace(prediction_corpus, splits=splits)}
+    return {"corpus": replace(prediction_corpus, splits=splits)}
 
 
 def score_data(
