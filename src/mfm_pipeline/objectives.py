@@ -42,6 +42,11 @@ class Costs(NamedTuple):
     reconstruction: dict[str, Tensor]
     prior: Tensor
 
+    def named(self) -> dict[str, Tensor]:
+        """Return each cost by its name in histories."""
+        parts = {f"reconstruction/{name}": cost for name, cost in self.reconstruction.items()}
+        return {"loss": self.total, "task": self.task, "prior": self.prior, **parts}
+
 
 class Objective:
     """Equation 4, or its counterpart with the KL divergence.
@@ -110,12 +115,7 @@ class Objective:
             In the model's units (`MFM.standardise`): ``(n, outputs)``, or
             classes ``(n,)``.
         """
-        # The mean of the heads' costs, not the cost of their mean: each has to be
-        # able to predict by itself.
-        heads = output.heads.shape[1]
-        task = task_cost(
-            output.heads.flatten(0, 1), targets.repeat_interleave(heads, dim=0), self.task
-        )
+        task = heads_cost(output.heads, targets, self.task)
         reconstruction = {
             name: reconstruction_cost(value, inputs.values[name], inputs.observed(name))
             for name, value in output.reconstructions.items()
@@ -154,6 +154,15 @@ def _side_by_side(latents: Mapping[str, Latent], present: Mapping[str, Tensor]) 
         parts.append(sample)
     joint = torch.cat(parts, dim=1)
     return Latent(joint, joint, None)
+
+
+def heads_cost(heads: Tensor, targets: Tensor, task: Task) -> Tensor:
+    """Return c_Y of several heads, ``(n, heads, outputs)``.
+
+    It is the mean of their costs, not the cost of their mean: each has to be able to
+    predict by itself.
+    """
+    return task_cost(heads.flatten(0, 1), targets.repeat_interleave(heads.shape[1], dim=0), task)
 
 
 def task_cost(prediction: Tensor, targets: Tensor, task: Task) -> Tensor:

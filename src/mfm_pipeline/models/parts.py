@@ -20,7 +20,7 @@ from mfm_pipeline.models.latents import (
     PointLatent,
 )
 from mfm_pipeline.models.modality import KINDS, Decoder, encoder_name
-from mfm_pipeline.models.options import GenerativeOptions, ModelOptions
+from mfm_pipeline.models.options import DiscriminativeOptions, GenerativeOptions, ModelOptions
 from mfm_pipeline.models.per_modality import value_for
 from mfm_pipeline.models.spec import ModalitySpec
 
@@ -86,9 +86,7 @@ def build_parts(
     factors: dict[str, nn.Module] = {}
     decoders: dict[str, Decoder] = {}
     if fusion is not None and options.predicts_from == "discriminative":
-        layer: Layer = nn.Linear
-        if discriminative.share < 1:
-            layer = partial(SubspaceLinear, groups=discriminative.heads, share=discriminative.share)
+        layer = discriminative_layer(discriminative)
         latents[DISCRIMINATIVE] = latent(
             state_size=fusion.size, size=discriminative.latent, layer=layer
         )
@@ -133,6 +131,13 @@ def build_parts(
             heads=discriminative.heads,
         ),
     )
+
+
+def discriminative_layer(options: DiscriminativeOptions) -> Layer:
+    """Return what makes the layer to Zy: linear, of which each head may see a share."""
+    if options.share < 1:
+        return partial(SubspaceLinear, groups=options.heads, share=options.share)
+    return nn.Linear
 
 
 def _encoder(name: str, spec: ModalitySpec, options: GenerativeOptions) -> Encoder:
