@@ -140,11 +140,10 @@ def plot_noise(curve: pd.DataFrame, corpus: Corpus) -> Figure:
     return plots.plot_noise(curve, metric, f"Noise on one modality at test, {corpus.label}")
 
 
-def _by_seed(
-    surrogates: State,
-) -> Iterator[tuple[str, tuple[SurrogateBlueprint, SurrogateInference]]]:
+def _by_seed(surrogates: State) -> Iterator[tuple[str, SurrogateBlueprint, SurrogateInference]]:
     for seed, state in apart(surrogates).items():
-        yield seed, SurrogateBlueprint.from_state(state)
+        plan, inference = SurrogateBlueprint.from_state(state)
+        yield seed, plan, inference
 
 
 def _fillings(
