@@ -142,8 +142,7 @@ def plot_noise(curve: pd.DataFrame, corpus: Corpus) -> Figure:
 
 def _by_seed(surrogates: State) -> Iterator[tuple[str, SurrogateBlueprint, SurrogateInference]]:
     for seed, state in apart(surrogates).items():
-        plan, inference = SurrogateBlueprint.from_state(state)
-        yield seed, plan, inference
+        yield seed, *SurrogateBlueprint.from_state(state)
 
 
 def _fillings(
