@@ -14,6 +14,7 @@ from mfm_pipeline.pipelines import (
     sample,
     train_ablations,
     train_mfm,
+    train_surrogate,
 )
 
 
@@ -33,5 +34,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "train_ablations": train_ablations.create_pipeline(),
         "train_mfm": training,
         "train_mfm_digits": digits,
+        "train_surrogate": train_surrogate.create_pipeline(),
         "__default__": training,
     }

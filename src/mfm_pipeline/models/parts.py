@@ -48,6 +48,13 @@ class Parts(NamedTuple):
     head: nn.Module
 
 
+def discriminative_layer(options: DiscriminativeOptions) -> Layer:
+    """Return what makes the layer to Zy: linear, of which each head may see a share."""
+    if options.share < 1:
+        return partial(SubspaceLinear, groups=options.heads, share=options.share)
+    return nn.Linear
+
+
 def build_parts(
     options: ModelOptions, modalities: Mapping[str, ModalitySpec], *, outputs: int
 ) -> Parts:
@@ -86,9 +93,10 @@ def build_parts(
     factors: dict[str, nn.Module] = {}
     decoders: dict[str, Decoder] = {}
     if fusion is not None and options.predicts_from == "discriminative":
-        layer = discriminative_layer(discriminative)
         latents[DISCRIMINATIVE] = latent(
-            state_size=fusion.size, size=discriminative.latent, layer=layer
+            state_size=fusion.size,
+            size=discriminative.latent,
+            layer=discriminative_layer(discriminative),
         )
         factors[DISCRIMINATIVE] = Factor(
             latent_size=discriminative.latent,
@@ -131,13 +139,6 @@ def build_parts(
             heads=discriminative.heads,
         ),
     )
-
-
-def discriminative_layer(options: DiscriminativeOptions) -> Layer:
-    """Return what makes the layer to Zy: linear, of which each head may see a share."""
-    if options.share < 1:
-        return partial(SubspaceLinear, groups=options.heads, share=options.share)
-    return nn.Linear
 
 
 def _encoder(name: str, spec: ModalitySpec, options: GenerativeOptions) -> Encoder:

@@ -11,8 +11,8 @@ from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.features.holes import pattern_name
 from mfm_pipeline.features.holes import patterns as all_patterns
 from mfm_pipeline.models.blueprint import Blueprint
-from mfm_pipeline.models.latents import Layer
-from mfm_pipeline.models.mfm import DISCRIMINATIVE, MFM
+from mfm_pipeline.models.latents import DISCRIMINATIVE, Layer
+from mfm_pipeline.models.mfm import MFM
 from mfm_pipeline.models.parts import discriminative_layer
 from mfm_pipeline.models.per_modality import value_for
 from mfm_pipeline.models.surrogate import (
@@ -62,10 +62,18 @@ class SurrogateBlueprint(Options):
     @property
     def patterns(self) -> tuple[Pattern, ...]:
         """What may be observed, each in the order of the modalities."""
-        if not self.generated:
+        model = self.model.options
+        if not (
+            self.generated
+            and model.predicts_from == "discriminative"
+            and model.generates_from == "both"
+            and not model.generative.joint
+        ):
             raise ParameterError(
-                "model.generates is none: the model infers no modality; surrogate inference "
-                "expects one or more that it generates"
+                f"model: generates {', '.join(self.generated) or 'nothing'}, predicts from "
+                f"'{model.predicts_from}', generates from '{model.generates_from}', joint is "
+                f"{model.generative.joint}; surrogate inference expects one or more modalities "
+                f"that are generated from Fy and a Fai each, and Y from Fy (MFM, Figure 1)"
             )
         known = self.modalities
         if self.options.patterns is None:
