@@ -172,6 +172,7 @@ def test_registered_names_are_the_contract() -> None:
         "download",
         "generate",
         "ingest_features",
+        "interpret",
         "pair_digits",
         "train_mfm",
         "train_mfm_digits",
