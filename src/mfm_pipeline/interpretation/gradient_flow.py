@@ -44,15 +44,18 @@ def decoder_flow(
     basis = _entered_directions(decoder, discriminative)
 
     def generate(factor: Tensor) -> Tensor:
-        return decoder(factor, generative, steps)
+        generated: Tensor = decoder(factor, generative, steps)
+        return generated
 
     def change(direction: Tensor) -> Tensor:
-        _, tangent = jvp(generate, (discriminative,), (direction.expand_as(discriminative),))
+        tangent: Tensor
+        tangent = jvp(generate, (discriminative,), (direction.expand_as(discriminative),))[1]
         # Squared here, so that no Jacobian is held.
         inner = tangent.flatten(2) if tangent.dim() == 3 else tangent.flatten(1)[:, None]
         return inner.square().sum(dim=2)
 
-    return vmap(change)(basis).sum(dim=0)
+    squares: Tensor = vmap(change)(basis)
+    return squares.sum(dim=0)
 
 
 def gradient_flow(model: MFM, inputs: Inputs, *, batch_size: int = BATCH_SIZE) -> dict[str, Tensor]:
@@ -77,7 +80,8 @@ def gradient_flow(model: MFM, inputs: Inputs, *, batch_size: int = BATCH_SIZE) -
             latents = model.encode(inputs[positions])
             factors = model.factorize({name: latent.sample for name, latent in latents.items()})
             for name, generative in factors.generative.items():
-                flow = decoder_flow(model.decoders[name], factors.discriminative, generative, steps)
+                decoder: Decoder = model.decoders[name]  # type: ignore[assignment]
+                flow = decoder_flow(decoder, factors.discriminative, generative, steps)
                 parts[name].append(flow)
     return {name: torch.cat(flows) for name, flows in parts.items()}
 
@@ -118,4 +122,5 @@ def _entered_directions(decoder: Decoder, discriminative: Tensor) -> Tensor:
     if weight is None or weight.shape[0] >= size:
         return torch.eye(size, dtype=discriminative.dtype, device=discriminative.device)
     _, singular, rows = torch.linalg.svd(weight[:, :size], full_matrices=False)
-    return rows[singular > _RANK_TOLERANCE * singular[0]]
+    basis: Tensor = rows[singular > _RANK_TOLERANCE * singular[0]]
+    return basis

@@ -7,7 +7,7 @@ and ``L`` are Gram matrices, ``H`` centres.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ MEDIAN_OF = 2000
 """Samples, at most, whose distances give the median."""
 
 _TILE = 1024
+_PAIRS = ((0, 0), (0, 1), (1, 1))
 _ROUNDING = 1e-20
 """Mean square of a centred kernel that rounding leaves of a constant one, at most."""
 
@@ -37,11 +38,12 @@ class Dependence(NamedTuple):
     Attributes
     ----------
     value : float
-        Equation 10, from 0 to 1; NaN where a side is constant, and it is not defined.
+        Equation 10; NaN where a side is constant, and it is not defined.
     diagonal : float
         Share of the squared norm of a centred Gram matrix that lies on its diagonal,
         the larger of both sides'. Near 1 no sample is like another one: the value then
-        comes from each sample's likeness to itself and tells little.
+        comes from each sample's likeness to itself and tells little. 0 for the
+        unbiased estimator, which leaves the diagonal out.
     """
 
     value: float
@@ -49,7 +51,12 @@ class Dependence(NamedTuple):
 
 
 def normalised_hsic(
-    x: Array, y: Array, bandwidths: tuple[float, float] = (1.0, 1.0), *, tile: int = _TILE
+    x: Array,
+    y: Array,
+    bandwidths: tuple[float, float] = (1.0, 1.0),
+    *,
+    unbiased: bool = False,
+    tile: int = _TILE,
 ) -> Dependence:
     """Measure how far two sets of features depend on each other, Equation 10.
 
@@ -62,8 +69,17 @@ def normalised_hsic(
     x, y : ndarray, shape (n, p) and (n, q)
     bandwidths : (float, float)
         Of either kernel; the paper's is 1.0.
+    unbiased : bool
+        Leave pairs of a sample with itself out: each of the three HSIC in the equation
+        by the estimator of Song et al. (2012). With them, as published, the value is
+        too high, the more the fewer samples and the narrower the kernel.
     tile : int
         Samples along the side of a tile.
+
+    Returns
+    -------
+    Dependence
+        From 0 to 1; where x and y are independent the unbiased one lies about 0.
 
     Raises
     ------
@@ -73,43 +89,37 @@ def normalised_hsic(
     """
     check_samples(x, y)
     sides = [_Side.of(v, width, tile) for v, width in zip((x, y), bandwidths, strict=True)]
-    n = len(x)
-    sums = torch.zeros(2, n, dtype=torch.float64)
-    squares, product = [0.0, 0.0], 0.0
-    for rows, columns in _triangle(n, tile):
-        times = 1 if rows == columns else 2
+    sums = torch.zeros(2, len(x), dtype=torch.float64)
+    products = dict.fromkeys(_PAIRS, 0.0)
+    for rows, columns in _triangle(len(x), tile):
+        on_diagonal = rows == columns
         tiles = [side.tile(rows, columns) for side in sides]
-        for k, values in enumerate(tiles):
-            sums[k, rows] += values.sum(dim=1)
-            if rows != columns:
-                sums[k, columns] += values.sum(dim=0)
-            squares[k] += times * _dot(values, values)
-        product += times * _dot(*tiles)
-    means = sums / n
-    grand = means.mean(dim=1)
-    norms, diagonals = [], []
-    for k, side in enumerate(sides):
-        norm = squares[k] - 2 * n * _dot(means[k], means[k]) + (n * float(grand[k])) ** 2
-        own = 1 - side.shift - 2 * means[k] + grand[k]
-        if norm < _ROUNDING * n**2:
-            return Dependence(float("nan"), float("nan"))
-        norms.append(norm)
-        diagonals.append(_dot(own, own) / norm)
-    trace = product - 2 * n * _dot(means[0], means[1]) + n**2 * float(grand.prod())
-    return Dependence(trace / float(np.sqrt(norms[0] * norms[1])), max(diagonals))
+        for total, values in zip(sums, tiles, strict=True):
+            if on_diagonal and unbiased:
+                values.fill_diagonal_(0)
+            total[rows] += values.sum(dim=1)
+            if not on_diagonal:
+                total[columns] += values.sum(dim=0)
+        for a, b in _PAIRS:
+            products[a, b] += (1 if on_diagonal else 2) * _dot(tiles[a], tiles[b])
+    inner = {
+        (a, b): _centred_product(product, sums[a], sums[b], unbiased)
+        for (a, b), product in products.items()
+    }
+    diagonals = [0.0, 0.0]
+    if not unbiased:
+        diagonals = [
+            float((1 - side.shift - 2 * total / len(x) + total.sum() / len(x) ** 2).square().sum())
+            for side, total in zip(sides, sums, strict=True)
+        ]
+    return _normalised(inner[0, 1], inner[0, 0], inner[1, 1], diagonals, len(x))
 
 
 def normalised_hsic_of(centred: Tensor, other: Tensor) -> Dependence:
-    """Return Equation 10 for two centred Gram matrices ``(n, n)``."""
+    """Return Equation 10 for two Gram matrices ``(n, n)`` that `centre` returned."""
+    diagonals = [float(gram.diagonal().square().sum()) for gram in (centred, other)]
     norms = _dot(centred, centred), _dot(other, other)
-    if min(norms) < _ROUNDING * len(centred) ** 2:
-        return Dependence(float("nan"), float("nan"))
-    diagonals = [
-        float(gram.diagonal().square().sum()) / norm
-        for gram, norm in zip((centred, other), norms, strict=True)
-    ]
-    value = _dot(centred, other) / float(np.sqrt(norms[0] * norms[1]))
-    return Dependence(value, max(diagonals))
+    return _normalised(_dot(centred, other), *norms, diagonals, len(centred))
 
 
 def distance_kernel(x: Array, bandwidth: float) -> Tensor:
@@ -122,10 +132,19 @@ def distance_kernel(x: Array, bandwidth: float) -> Tensor:
     return _Side.of(x, bandwidth, len(x)).kernel(slice(None), slice(None))
 
 
-def centre(gram: Tensor) -> Tensor:
-    """Return ``H K H``: rows and columns of a Gram matrix sum to zero."""
-    means = gram.mean(dim=1)
-    return gram - means[:, None] - means + means.mean()
+def centre(gram: Tensor, *, unbiased: bool = False) -> Tensor:
+    """Return ``H K H``: rows and columns of a Gram matrix sum to zero.
+
+    Or, `unbiased`, the matrix without its diagonal of which they do (Szekely and Rizzo,
+    2014): the inner product of two is the estimator of Song et al., but for a factor.
+    """
+    if not unbiased:
+        means = gram.mean(dim=1)
+        return gram - means[:, None] - means + means.mean()
+    n = len(gram)
+    apart = gram.clone().fill_diagonal_(0)
+    sums = apart.sum(dim=1) / (n - 2)
+    return (apart - sums[:, None] - sums + sums.sum() / (n - 1)).fill_diagonal_(0)
 
 
 def median_distance(x: Array, rng: np.random.Generator) -> float:
@@ -212,6 +231,23 @@ def _triangle(n: int, tile: int) -> Iterator[tuple[slice, slice]]:
     for i, rows in enumerate(blocks):
         for columns in blocks[i:]:
             yield rows, columns
+
+
+def _centred_product(product: float, a: Tensor, b: Tensor, unbiased: bool) -> float:
+    """Return the inner product of centred matrices from that of others and their row sums."""
+    n, rows, grand = len(a), _dot(a, b), float(a.sum() * b.sum())
+    if unbiased:
+        return product - 2 / (n - 2) * rows + grand / ((n - 1) * (n - 2))
+    return product - 2 / n * rows + grand / n**2
+
+
+def _normalised(
+    product: float, norm: float, other: float, diagonals: Sequence[float], n: int
+) -> Dependence:
+    if min(norm, other) < _ROUNDING * n**2:
+        return Dependence(float("nan"), float("nan"))
+    share = max(diagonals[0] / norm, diagonals[1] / other)
+    return Dependence(product / float(np.sqrt(norm * other)), share)
 
 
 def _dot(a: Tensor, b: Tensor) -> float:

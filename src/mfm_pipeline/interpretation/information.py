@@ -68,7 +68,7 @@ class Observations(NamedTuple):
             return values
         steps = np.arange(values.shape[1]) < self.lengths[:, None]
         total = np.einsum("nt,ntd->nd", steps.astype(np.float32), values)
-        return total / self.lengths[:, None].astype(np.float32)
+        return np.asarray(total / self.lengths[:, None], np.float32)
 
 
 def observe(model: MFM, split: Split, *, batch_size: int = 256) -> dict[str, Observations]:
@@ -123,7 +123,8 @@ def information(
         One row a kernel and modality: ``modality``, ``mi_discriminative`` and
         ``mi_generative`` (Equation 10), ``ratio`` with its interval ``ratio_low`` to
         ``ratio_high``, ``p_discriminative`` and ``p_generative`` (of independence),
-        ``samples``, ``kernel``, ``bandwidth``, ``scale``, ``time``, ``note``. Where HSIC is
+        ``samples``, ``kernel``, ``bandwidth``, ``scale``, ``estimator``, ``time``,
+        ``note``. Where HSIC is
         not defined, its number is missing and the note says why.
 
     Raises
@@ -190,6 +191,7 @@ def _row(
         "kernel": "gak" if with_time else "rbf",
         "bandwidth": str(kernel.bandwidth),
         "scale": kernel.scale,
+        "estimator": kernel.estimator,
         "time": kernel.time if found.reconstruction.ndim == 3 else "none",
         "note": _note(compared),
     }
@@ -210,12 +212,12 @@ def _without_time(
     fy, fa, xhat = zip(sides, widths, strict=True)
     chosen = _subsample(len(found.lengths), options.subsample, rng)
     grams = [
-        centre(distance_kernel(values[chosen], width))
+        centre(distance_kernel(values[chosen], width), unbiased=kernel.unbiased)
         for values, width in zip(sides, widths, strict=True)
     ]
     return _Compared(
-        normalised_hsic(fy[0], xhat[0], (fy[1], xhat[1])),
-        normalised_hsic(fa[0], xhat[0], (fa[1], xhat[1])),
+        normalised_hsic(fy[0], xhat[0], (fy[1], xhat[1]), unbiased=kernel.unbiased),
+        normalised_hsic(fa[0], xhat[0], (fa[1], xhat[1]), unbiased=kernel.unbiased),
         (grams[0], grams[1], grams[2]),
         len(found.lengths),
     )
@@ -241,11 +243,12 @@ def _with_time(
         width = median_step_distance(tensor, lengths, generator)
     else:
         width = kernel.bandwidth
-    xhat = centre(alignment_kernel(tensor, lengths, width))
+    xhat = centre(alignment_kernel(tensor, lengths, width), unbiased=kernel.unbiased)
     factors = []
     for values in (found.discriminative, found.generative):
         scaled = _scaled(values[chosen], kernel)
-        factors.append(centre(distance_kernel(scaled, _bandwidth(scaled, kernel, rng))))
+        gram = distance_kernel(scaled, _bandwidth(scaled, kernel, rng))
+        factors.append(centre(gram, unbiased=kernel.unbiased))
     fy, fa = factors
     return _Compared(
         normalised_hsic_of(fy, xhat), normalised_hsic_of(fa, xhat), (fy, fa, xhat), len(chosen)

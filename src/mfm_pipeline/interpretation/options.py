@@ -18,9 +18,18 @@ class KernelOptions(Options):
     scale: Literal["standard", "none"] = Field(
         "standard", description="Each feature of factors and modalities to unit variance, or as is."
     )
+    estimator: Literal["unbiased", "biased"] = Field(
+        "unbiased",
+        description="Equation 10 without the pairs of a sample with itself, or as published.",
+    )
     time: Literal["mean", "gak"] = Field(
         "mean", description="Sequences by their mean (Equation 11), or the Global Alignment Kernel."
     )
+
+    @property
+    def unbiased(self) -> bool:
+        """Whether pairs of a sample with itself are left out."""
+        return self.estimator == "unbiased"
 
     @field_validator("bandwidth")
     @classmethod
@@ -34,7 +43,10 @@ class InformationOptions(Options):
     """How much each modality tells of the factors, by normalised HSIC."""
 
     kernels: tuple[KernelOptions, ...] = Field(
-        (KernelOptions(), KernelOptions(bandwidth=1.0, scale="none")),
+        (
+            KernelOptions(),
+            KernelOptions(bandwidth=1.0, scale="none", estimator="biased"),
+        ),
         min_length=1,
         description="Each gives rows of the table; the first is what figures and metrics show.",
     )

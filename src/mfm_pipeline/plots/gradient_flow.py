@@ -39,7 +39,7 @@ def plot_gradient_flow(flow: pd.DataFrame, title: str) -> Figure:
         words = rows["word"].to_list() if named else []
         labels = [plain(word, 14) or str(k + 1) for k, word in enumerate(words)]
         axes.set_xticks(
-            places if named else places, labels or [""] * len(places), rotation=45, ha="right",
+            places, labels or [""] * len(places), rotation=45, ha="right",
             rotation_mode="anchor", parse_math=False,
         )  # fmt: skip
     figure.supylabel("gradient flow  ‖∂x̂ / ∂fy‖²", fontsize=9)

@@ -110,7 +110,7 @@ def write_page(
     )
 
 
-def test_planted_words(
+def compare_planted_words(
     flow: pd.DataFrame, corpus: Corpus, sample: SampleOptions, options: InterpretationOptions
 ) -> pd.DataFrame:
     """Test on the synthetic corpus whether flow is higher at words that carry sentiment.

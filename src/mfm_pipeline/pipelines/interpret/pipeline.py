@@ -42,10 +42,10 @@ def create_pipeline() -> Pipeline:
                 name="write_page",
             ),
             Node(
-                nodes.test_planted_words,
+                nodes.compare_planted_words,
                 ["gradient_flow", "corpus", "params:sample", "params:interpretation"],
                 "planted_words",
-                name="test_planted_words",
+                name="compare_planted_words",
             ),
         ],
         namespace="interpretation",
