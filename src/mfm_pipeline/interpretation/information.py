@@ -284,13 +284,18 @@ def _subsample(n: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]
 
 def _note(compared: _Compared) -> str:
     """Say what a reader has to know before he takes a row for what it looks like."""
-    notes = []
-    for name, found in (("Fy", compared.discriminative), ("Fa", compared.generative)):
-        if np.isnan(found.value):
-            notes.append(f"HSIC of {name} is not defined: a side does not vary")
-        elif found.diagonal > MOSTLY_DIAGONAL:
-            notes.append(
-                f"HSIC of {name} compares samples with themselves ({found.diagonal:.0%}): "
-                "the bandwidth is too narrow"
-            )
+    found = {"Fy": compared.discriminative, "Fa": compared.generative}
+    notes = [
+        f"HSIC with {name} is not defined: it or the modality does not vary"
+        for name, of in found.items()
+        if np.isnan(of.value)
+    ]
+    narrow = [
+        f"{of.diagonal:.0%} with {name}"
+        for name, of in found.items()
+        if of.diagonal > MOSTLY_DIAGONAL
+    ]
+    if narrow:
+        notes.append(f"too narrow a kernel: HSIC is samples' likeness to themselves, {narrow[0]}")
+        notes[-1] += "".join(f", {other}" for other in narrow[1:])
     return "; ".join(notes)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 LEVELS = 999
-"""Heights that a bar can have: three digits a value keep the page small."""
+"""Heights of bars, in shares of the largest: three digits a value keep the page small."""
 
 Labels = Sequence[tuple[str, str, str]]
 
@@ -33,18 +33,17 @@ def flow_page(
         Samples on the page, the first ones; it says how many there are.
     """
     names = list(flow["modality"].unique())
-    units = {name: _unit(flow.loc[flow["modality"] == name, "flow"]) for name in names}
     ids = list(flow["id"].unique())
     shown = flow[flow["id"].isin(ids[:most])]
-    samples = [
-        _sample(str(id_), rows, units, labels) for id_, rows in shown.groupby("id", sort=False)
-    ]
     data = {
         "source": source,
         "levels": LEVELS,
         "more": f" (of {len(ids):,} in all)" if len(ids) > most else "",
-        "modalities": [{"name": name, "unit": units[name]} for name in names],
-        "samples": samples,
+        "modalities": names,
+        "samples": [
+            {"id": str(id_), "labels": labels.get(str(id_), []), **_sample(rows, names)}
+            for id_, rows in shown.groupby("id", sort=False)
+        ],
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     # A word of a stranger's transcript must not end the script.
@@ -53,22 +52,14 @@ def flow_page(
     return template.replace("{{data}}", text)
 
 
-def _unit(flow: pd.Series[float]) -> float:
-    largest = float(flow.max())
-    return largest / LEVELS if largest > 0 else 1.0
-
-
-def _sample(
-    id_: str, rows: pd.DataFrame, units: Mapping[str, float], labels: Mapping[str, Labels]
-) -> dict[str, Any]:
+def _sample(rows: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
+    """Return words, and of each modality its largest flow and all in shares of it."""
     by_modality = {str(name): own for name, own in rows.groupby("modality", sort=False)}
     longest = max(by_modality.values(), key=len)
-    return {
-        "id": id_,
-        "labels": labels.get(id_, []),
-        "words": longest["word"].to_list(),
-        "flow": [
-            np.rint(by_modality[name]["flow"] / unit).astype(int).to_list()
-            for name, unit in units.items()
-        ],
-    }
+    flows = []
+    for name in names:
+        values = by_modality[name]["flow"].to_numpy(np.float64)
+        largest = float(f"{values.max():.4g}")
+        levels = np.rint(values * (LEVELS / largest)) if largest > 0 else np.zeros(len(values))
+        flows.append([largest, levels.astype(int).tolist()])
+    return {"words": longest["word"].to_list(), "flow": flows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pandas as pd
@@ -9,13 +10,15 @@ from matplotlib.figure import Figure
 
 from mfm_pipeline import interpretation, plots
 from mfm_pipeline.config import SAMPLE_CORPUS
-from mfm_pipeline.data import Corpus
+from mfm_pipeline.data import Corpus, Split
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.evaluation import print_table
 from mfm_pipeline.models import MFM, Blueprint
 from mfm_pipeline.pipelines.interpret.options import InterpretationOptions
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.simulation import SampleOptions, sentiment_words
+
+log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 
@@ -48,16 +51,16 @@ def report_information(
 ) -> Figure:
     """Print the table, and draw the ratios of its first kernel."""
     source = f"{corpus.label}, {options.split}"
-    for of, rows in information.groupby(["kernel", "bandwidth", "scale"], sort=False):
-        kernel, bandwidth, scale = map(str, of)
+    for of, rows in information.groupby(["kernel", "bandwidth", "scale", "estimator"], sort=False):
+        kernel, bandwidth, scale, estimator = map(str, of)
         print_table(
             rows[list(SHOWN)].rename(columns=SHOWN),
             f"HSIC with Fy, with Fai, and their ratio; {source}\n"
-            f"kernel {kernel}, bandwidth {bandwidth}, scale {scale}",
+            f"kernel {kernel}, bandwidth {bandwidth}, scale {scale}, {estimator}",
         )
         for name, note in zip(rows["modality"], rows["note"], strict=True):
             if note:
-                print(f"{name}: {note}")
+                log.info("%s: %s", name, note)
     first = information[: information["modality"].nunique()]
     return plots.plot_ratios(first, source)
 
@@ -80,7 +83,7 @@ def plot_flow(
     DataError
         If there is no sample with an id that is asked for.
     """
-    labels = _labels(predictions, corpus)
+    labels = _labels(predictions, corpus.splits[options.split])
     ids = list(flow["id"].unique())
     wanted = options.flow.samples
     chosen = ids[:wanted] if isinstance(wanted, int) else list(wanted)
@@ -104,7 +107,7 @@ def write_page(
     """Write the page on which to leaf through samples."""
     return plots.flow_page(
         flow,
-        _labels(predictions, corpus),
+        _labels(predictions, corpus.splits[options.split]),
         f"{corpus.label}, {options.split}",
         most=options.flow.page_samples,
     )
@@ -134,9 +137,15 @@ def compare_planted_words(
     return table
 
 
-def _labels(predictions: pd.DataFrame, corpus: Corpus) -> dict[str, list[tuple[str, str, str]]]:
+def _labels(predictions: pd.DataFrame, split: Split) -> dict[str, list[tuple[str, str, str]]]:
     """Return name, true and predicted value of each target, by sample."""
-    targets = corpus.test.targets
+    unknown = set(split.ids) - set(predictions["id"])
+    if unknown:
+        raise DataError(
+            f"predictions: found none for sample '{min(unknown)}' (nor for {len(unknown) - 1} "
+            "others); expected those of this corpus: run train_mfm again"
+        )
+    targets = split.targets
     columns = (
         [("class", "true", "predicted")]
         if targets.task == "multiclass"
