@@ -7,10 +7,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from mfm_pipeline.config import DIGITS, SAMPLE_CORPUS
 from mfm_pipeline.errors import DataError
+from mfm_pipeline.reporting.paper import corpora_of
 
 OURS = "ours"
 PAPER = "paper"
+
+IMAGE_CORPORA = ("svhn_mnist", "blended_mnist")
+"""Environments of images alone; the sample has digits beside its sequences."""
 
 BOUNDS = ("planted factor",)
 """Predictors that see what no model may: never the best."""
@@ -38,8 +43,8 @@ class Exhibit:
     of_its_corpora : bool
         Whether it says nothing about other corpora than the paper's: a table of
         earlier models on them, or one that another exhibit shows of every corpus.
-    remark : str
-        On the paper's own.
+    drawn_of : tuple of str
+        Corpora of the paper's own, where it is a drawing without numbers.
     """
 
     key: str
@@ -51,7 +56,23 @@ class Exhibit:
     figures: tuple[str, ...] = ()
     pages: tuple[str, ...] = ()
     of_its_corpora: bool = False
-    remark: str = ""
+    drawn_of: tuple[str, ...] = ()
+
+    @property
+    def of_images(self) -> bool:
+        """Whether it is of pairs of images: made in their namespace."""
+        return self.source.startswith(f"{DIGITS}/")
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """Corpora of the paper's own."""
+        return corpora_of(self.key) or self.drawn_of
+
+    def can_be_made_of(self, corpus: str) -> bool:
+        """Whether its pipeline is one for the corpus of an environment."""
+        if self.of_its_corpora:
+            return corpus in self.corpora
+        return self.of_images == (corpus in IMAGE_CORPORA) or corpus == SAMPLE_CORPUS
 
 
 def _predictors(comparison: pd.DataFrame) -> pd.DataFrame:
@@ -139,7 +160,7 @@ EXHIBITS = (
         "compare_digits",
         _models,
         figures=("digits/model_comparison.png",),
-        remark="The paper draws its own as bars; its text has no numbers for them.",
+        drawn_of=IMAGE_CORPORA[:1],
     ),
     Exhibit(
         "figure_2c",
@@ -149,7 +170,7 @@ EXHIBITS = (
         "generate",
         _scores,
         figures=("digits/generated/*.png",),
-        remark="The paper shows images alone, and scores none.",
+        drawn_of=IMAGE_CORPORA[:1],
     ),
     Exhibit(
         "figure_3",
@@ -178,7 +199,7 @@ EXHIBITS = (
         _information,
         figures=("information*.png", "gradient_flow*.png"),
         pages=("gradient_flow*.html",),
-        remark="The paper draws its own, of CMU-MOSI; its text has no numbers for them.",
+        drawn_of=("cmu_mosi",),
     ),
     Exhibit(
         "table_3",
