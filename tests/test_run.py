@@ -91,7 +91,7 @@ def test_one_run_with_every_epoch_once(in_project: Path) -> None:
     assert data.tags["corpus"] == "sample"
     assert data.tags["synthetic"] == "true"
     artifacts = {file.path for file in mlflow.MlflowClient().list_artifacts(run_id)}
-    assert {"mfm", "predictions.csv", "training_curves.png"} <= artifacts
+    assert {"predictions.csv", "training_curves.png"} <= artifacts
     assert {f"{name}.{kind}" for name in ("history", "comparison") for kind in ("csv", "json")} <= (
         artifacts
     )
@@ -190,6 +190,7 @@ def test_registered_names_are_the_contract() -> None:
         "generate",
         "ingest_features",
         "pair_digits",
+        "train_ablations",
         "train_mfm",
         "train_mfm_digits",
     }
@@ -222,5 +223,6 @@ def test_no_environment_writes_where_another_reads(in_project: Path) -> None:
 
 
 def _place(entry: dict[str, Any]) -> str:
-    inner = entry.get("dataset", entry)
-    return str(Path(inner.get("filepath") or inner["path"]))
+    if "filepath" in entry or "path" in entry:
+        return str(Path(entry.get("filepath") or entry["path"]))
+    return _place(entry["dataset"])

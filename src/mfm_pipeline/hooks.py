@@ -22,8 +22,8 @@ from mfm_pipeline.options import flatten
 LONGEST_PARAMETER = 500
 # Differs between a run and its continuation by intent.
 NOT_TRACKED = "training.resume"
-# Folders of states to go on from, by the last part of their names in the catalog.
-CHECKPOINTS = ("checkpoints", "trials")
+# Folders of states to go on from, by the last part of their names in the catalog, or its end.
+TRIALS, CHECKPOINTS = "trials", "checkpoints"
 RUN_FILE = "mlflow_run.json"
 
 Catalog = CatalogProtocol[Any, Any]
@@ -36,8 +36,8 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 class TrackingHook(MlflowHook):  # type: ignore[misc]
     """kedro-mlflow's hook, with flat parameters and runs that can be resumed.
 
-    A training pipeline has an input ``checkpoints`` (or ``trials``, of several
-    trainings), a folder; the MLflow run it belongs to is written there, and
+    A training pipeline has an input ``checkpoints`` (of several trainings ``trials``, or
+    ``<name>_checkpoints``), a folder; the MLflow run it belongs to is written there, and
     ``resume=true`` opens that run again.
 
     Raises
@@ -85,8 +85,11 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
 def _checkpoints(pipeline: Pipeline) -> str | None:
     """Return the name of the folder of checkpoints, in a namespace or not."""
-    inputs = sorted(pipeline.inputs())
-    return next((name for name in inputs if name.split(".")[-1] in CHECKPOINTS), None)
+    for name in sorted(pipeline.inputs()):
+        last = name.split(".")[-1]
+        if last == TRIALS or last.endswith(CHECKPOINTS):
+            return name
+    return None
 
 
 def _corpus(catalog: Catalog, pipeline: Pipeline) -> str:

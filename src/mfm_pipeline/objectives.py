@@ -42,6 +42,11 @@ class Costs(NamedTuple):
     reconstruction: dict[str, Tensor]
     prior: Tensor
 
+    def named(self) -> dict[str, Tensor]:
+        """Return each cost by its name in histories."""
+        parts = {f"reconstruction/{name}": cost for name, cost in self.reconstruction.items()}
+        return {"loss": self.total, "task": self.task, "prior": self.prior, **parts}
+
 
 class Objective:
     """Equation 4, or its counterpart with the KL divergence.
@@ -59,6 +64,8 @@ class Objective:
     joint : bool
         Draw all latents together to the prior, as Equation 4 has it, so that they
         are independent of each other; else each by itself, as published.
+    task_weight : float
+        Weight of the label's cost; 0 for a purely generative model.
     """
 
     def __init__(
@@ -70,8 +77,10 @@ class Objective:
         reconstruction: Mapping[str, float],
         kernel: Kernel = "gaussian",
         joint: bool = False,
+        task_weight: float = 1.0,
     ) -> None:
         self.task = task
+        self.task_weight = task_weight
         self.prior = prior
         self.kernel = kernel
         self.joint = joint
@@ -87,6 +96,7 @@ class Objective:
             prior_weight=options.prior_weight,
             kernel=options.kernel,
             joint=options.joint_prior,
+            task_weight=options.task_weight,
             reconstruction={
                 name: value_for(name, options.reconstruction, "reconstruction")
                 for name in modalities
@@ -105,18 +115,15 @@ class Objective:
             In the model's units (`MFM.standardise`): ``(n, outputs)``, or
             classes ``(n,)``.
         """
-        # The mean of the heads' costs, not the cost of their mean: each has to be
-        # able to predict by itself.
-        heads = output.heads.shape[1]
-        task = task_cost(
-            output.heads.flatten(0, 1), targets.repeat_interleave(heads, dim=0), self.task
-        )
+        task = heads_cost(output.heads, targets, self.task)
         reconstruction = {
             name: reconstruction_cost(value, inputs.values[name], inputs.observed(name))
             for name, value in output.reconstructions.items()
         }
-        prior = self._divergence(output.latents, inputs.present)
-        total = task + self.prior_weight * prior
+        prior = torch.zeros_like(task)
+        if output.latents:
+            prior = self._divergence(output.latents, inputs.present)
+        total = self.task_weight * task + self.prior_weight * prior
         for name, cost in reconstruction.items():
             total = total + self.reconstruction[name] * cost
         return Costs(total, task, reconstruction, prior)
@@ -147,6 +154,15 @@ def _side_by_side(latents: Mapping[str, Latent], present: Mapping[str, Tensor]) 
         parts.append(sample)
     joint = torch.cat(parts, dim=1)
     return Latent(joint, joint, None)
+
+
+def heads_cost(heads: Tensor, targets: Tensor, task: Task) -> Tensor:
+    """Return c_Y of several heads, ``(n, heads, outputs)``.
+
+    It is the mean of their costs, not the cost of their mean: each has to be able to
+    predict by itself.
+    """
+    return task_cost(heads.flatten(0, 1), targets.repeat_interleave(heads.shape[1], dim=0), task)
 
 
 def task_cost(prediction: Tensor, targets: Tensor, task: Task) -> Tensor:

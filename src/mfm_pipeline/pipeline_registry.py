@@ -13,6 +13,7 @@ from mfm_pipeline.pipelines import (
     pair_digits,
     report,
     sample,
+    train_ablations,
     train_mfm,
 )
 
@@ -31,6 +32,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "ingest_features": ingestion,
         "pair_digits": pairing,
         "report": report.create_pipeline(),
+        "train_ablations": train_ablations.create_pipeline(),
         "train_mfm": training,
         "train_mfm_digits": digits,
         "__default__": training,

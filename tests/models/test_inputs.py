@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mfm_pipeline.data import Modality, Split, Targets
+from mfm_pipeline.features.holes import punch
 from mfm_pipeline.models import Inputs, ModalitySpec
 from tests.models.image_samples import image_modality, image_split
 from tests.models.samples import FEATURES, ragged_split
@@ -222,3 +223,29 @@ def test_selecting_samples_equals_selecting_from_the_split(data: st.DataObject) 
         assert torch.equal(found.present[name], expected.present[name])
         assert torch.equal(found.observed(name), expected.observed(name))
     assert set(found.steps) == set(expected.steps) == set(FEATURES)
+
+
+@given(seed=st.integers(0, 199))
+def test_inputs_without_modalities_are_those_of_the_punched_split(seed: int) -> None:
+    split = ragged_split(n=12, seed=seed)
+    rng = np.random.default_rng(seed)
+    holes = {name: rng.random(12) < 0.5 for name in ("language", "visual")}
+    lost = {name: torch.from_numpy(mask) for name, mask in holes.items()}
+    found = Inputs.from_split(split).without(lost)
+    expected = Inputs.from_split(punch(split, holes, fill=np.nan))
+    assert torch.equal(found.lengths, expected.lengths)
+    for name in split.modalities:
+        assert torch.equal(found.present[name], expected.present[name])
+        assert torch.equal(found.steps[name], expected.steps[name])
+        assert torch.equal(found.values[name], expected.values[name])
+
+
+def test_images_without_modalities_are_black() -> None:
+    split = image_split(n=4)
+    name = next(iter(split.modalities))
+    inputs = Inputs.from_split(split)
+    lost = inputs.without({name: torch.tensor([True, False, False, True])})
+    assert lost.present[name].tolist() == [False, True, True, False]
+    assert inputs.present[name].tolist() == [False, True, True, True]
+    assert not lost.values[name][[0, 3]].any()
+    assert torch.equal(lost.values[name][1:3], inputs.gather().values[name][1:3])

@@ -1,7 +1,7 @@
 """Metrics, the trivial predictor, predictions and comparison tables."""
 
 from mfm_pipeline.evaluation.console import print_comparison, print_table
-from mfm_pipeline.evaluation.metrics import score
+from mfm_pipeline.evaluation.metrics import primary_metric, score
 from mfm_pipeline.evaluation.options import EvaluationOptions, SentimentOptions
 from mfm_pipeline.evaluation.predict import (
     predict_corpus,
@@ -17,6 +17,7 @@ __all__ = [
     "comparison",
     "predict_corpus",
     "predictions_of",
+    "primary_metric",
     "print_comparison",
     "print_table",
     "reconstruction_errors",

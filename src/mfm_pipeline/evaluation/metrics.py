@@ -71,7 +71,7 @@ def score(
 
 
 def primary_metric(task: Task) -> str:
-    """Return the key of the metric that models are compared by; more is better."""
+    """Return the key of the metric that models are compared by; the higher the better."""
     return "r" if task == "regression" else "acc"
 
 

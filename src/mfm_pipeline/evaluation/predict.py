@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import entr
 from torch import Tensor
 
-from mfm_pipeline.data import Corpus, Modality, Split, Targets
+from mfm_pipeline.data import BoolArray, Corpus, Modality, Split, Targets, Task
 from mfm_pipeline.evaluation.trivial import trivial_prediction
+from mfm_pipeline.features.holes import observed_patterns
 from mfm_pipeline.models import MFM, Inputs, MfmOutput
-
-MODEL, TRIVIAL = "model", "trivial"
-"""What a prediction was made by: a sample with nothing that is read gets the trivial one."""
-
+from mfm_pipeline.models.completed import NOTHING, Complete, Completed, complete
 
 _BLOCK = 4096
 """Images that are summed at once."""
+
+
+class Outcome(NamedTuple):
+    """What is predicted.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of targets, labels or classes.
+    task : {"regression", "multiclass", "multilabel"}
+    typical : array-like of float, shape (k,), or None
+        What a sample is predicted of which nothing is known, see `Targets.typical`;
+        missing values where that is not known.
+    """
+
+    names: tuple[str, ...]
+    task: Task
+    typical: ArrayLike | None
+
+    @classmethod
+    def of(cls, train: Targets) -> Outcome:
+        """Return what a model is trained to predict."""
+        return cls(train.names, train.task, train.typical)
 
 
 def predict_corpus(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
@@ -29,14 +52,13 @@ def predict_corpus(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a sample: ``id``, ``split``, ``predicted_by`` (``model``, or
-        ``trivial`` for a sample without any modality that the model reads), and by task:
-        ``true/<target>`` and ``predicted/<target>`` (regression); those and
-        ``probability/<label>`` (multilabel); ``true``, ``predicted`` and
-        ``probability/<class>`` (multiclass).
+        As `predict_split` returns it, with ``split`` behind ``id``. A sample without any
+        modality that the model reads is predicted by what is ``trivial``.
     """
+    outcome = Outcome.of(corpus.train.targets)
+    infer = partial(complete, model.eval())
     tables = [
-        _predict_split(model, split, corpus.train.targets, batch_size).assign(split=name)
+        predict_split(model, infer, split, outcome, batch_size).assign(split=name)
         for name, split in corpus.splits.items()
     ]
     table = pd.concat(tables, ignore_index=True)
@@ -52,6 +74,26 @@ def predictions_of(table: pd.DataFrame, split: str, targets: Targets) -> NDArray
     return rows[[f"predicted/{name}" for name in targets.names]].to_numpy(np.float32)
 
 
+def decide(predicted: NDArray[Any], known: BoolArray, train: Targets) -> NDArray[Any]:
+    """Return values, classes or labels as `score` takes them.
+
+    Parameters
+    ----------
+    predicted : ndarray, shape (n, outputs)
+        In target units, or probabilities.
+    known : ndarray of bool, shape (n,)
+        Samples that have something to predict from; the others get the trivial prediction.
+    train : Targets
+        Of the training split.
+    """
+    trivial = trivial_prediction(train, len(predicted))
+    if train.task == "multiclass":
+        return np.asarray(np.where(known, predicted.argmax(axis=1), trivial))
+    if train.task == "multilabel":
+        predicted = predicted > 0.5
+    return np.where(known[:, None], predicted, trivial).astype(np.float32)
+
+
 def reconstruction_errors(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
     """Measure how well each modality of the test split is reconstructed, sample by sample.
 
@@ -64,14 +106,14 @@ def reconstruction_errors(model: MFM, corpus: Corpus, batch_size: int) -> pd.Dat
         that have the modality. Empty if the model generates nothing.
     """
     split = corpus.test
-    means = {name: _mean_image(modality) for name, modality in corpus.train.modalities.items()}
+    means = {name: mean_image(modality) for name, modality in corpus.train.modalities.items()}
     errors: dict[str, list[pd.DataFrame]] = {name: [] for name in model.modalities}
     for batch, output in _batches(model, split, batch_size):
         for name, reconstruction in output.reconstructions.items():
             mask, values = batch.observed(name), batch.values[name]
             error = {
-                "mse": _mean_square(reconstruction - values, mask),
-                "mse_of_mean": _mean_square(values - means[name], mask),
+                "mse": mean_square(reconstruction - values, mask),
+                "mse_of_mean": mean_square(values - means[name], mask),
             }
             errors[name].append(pd.DataFrame(error))
     tables = [
@@ -85,30 +127,83 @@ def reconstruction_errors(model: MFM, corpus: Corpus, batch_size: int) -> pd.Dat
     return pd.concat(tables, ignore_index=True)
 
 
-def _predict_split(model: MFM, split: Split, train: Targets, batch_size: int) -> pd.DataFrame:
-    outputs = [
-        model.to_target_units(output.prediction) for _, output in _batches(model, split, batch_size)
-    ]
-    predicted = torch.cat(outputs).numpy()
-    known = split.has_any(model.reads)
-    trivial = trivial_prediction(train, len(split))
+def predict_split(
+    model: MFM, infer: Complete, split: Split, outcome: Outcome, batch_size: int
+) -> pd.DataFrame:
+    """Predict samples, whatever they lack.
+
+    Parameters
+    ----------
+    model : MFM
+        Whose units predictions are in.
+    infer : callable
+        From `Inputs` to `Completed`.
+    split : Split
+        As the model was trained on; its targets may be unknown.
+    outcome : Outcome
+    batch_size : int
+
+    Returns
+    -------
+    DataFrame
+        One row a sample: ``id``; ``predicted_by``, see `Completed.inferred_by`;
+        ``observed``, the modalities that it has (``language+acoustic``); and by task, the
+        true ones only where they are known:
+
+        * regression: ``true/<target>``, ``predicted/<target>``, and of a model with
+          several heads ``sd/<target>``, the standard deviation of what they predict;
+        * multiclass: ``true``, ``predicted``, ``probability/<class>``, and ``entropy`` of
+          those, in nats;
+        * multilabel: ``true/<label>``, ``predicted/<label>``, ``probability/<label>``,
+          and ``entropy/<label>`` of yes against no, in nats.
+    """
+    found = [done for _, done in completed_batches(infer, split, batch_size)]
+    predicted = torch.cat([done.prediction for done in found]).numpy()
+    by = np.concatenate([done.inferred_by for done in found])
+    nothing = (by == NOTHING)[:, None]
+    typical = np.full(len(outcome.names), np.nan) if outcome.typical is None else outcome.typical
+    values = np.where(nothing, np.asarray(typical, dtype=predicted.dtype), predicted)
+    present = {name: modality.present for name, modality in split.modalities.items()}
     table: dict[str, Any] = {
         "id": split.ids,
-        "predicted_by": np.where(known, MODEL, TRIVIAL),
+        "predicted_by": by,
+        "observed": observed_patterns(present),
     }
-    if train.task == "regression":
-        values = np.where(known[:, None], predicted, trivial)
-        return pd.DataFrame(table | _columns(split.targets, values))
-    probability = np.where(known[:, None], predicted, _frequencies(train))
-    names = {f"probability/{name}": probability[:, i] for i, name in enumerate(train.names)}
-    if train.task == "multilabel":
-        labels = np.where(known[:, None], probability > 0.5, trivial).astype(np.float32)
-        return pd.DataFrame(table | _columns(split.targets, labels) | names)
-    classes = np.array(train.names)
-    choice = np.where(known, probability.argmax(axis=1), trivial)
+    known = len(split.targets.names) > 0
+    if outcome.task == "regression":
+        heads = model.to_target_units(torch.cat([done.heads for done in found]))
+        if heads.shape[1] > 1:
+            spread = np.where(nothing, np.float32(np.nan), heads.std(dim=1).numpy())
+            sd = _columns("sd", outcome.names, spread)
+        else:
+            sd = {}
+        return pd.DataFrame(table | _true(split.targets) | _predicted(outcome, values) | sd)
+    probability = _columns("probability", outcome.names, values)
+    if outcome.task == "multilabel":
+        labels = np.where(np.isnan(values), np.nan, values > 0.5).astype(np.float32)
+        entropy = _columns("entropy", outcome.names, _entropy(values) + _entropy(1 - values))
+        return pd.DataFrame(
+            table | _true(split.targets) | _predicted(outcome, labels) | probability | entropy
+        )
+    classes = np.array(outcome.names, dtype=object)
+    if known:
+        table["true"] = classes[split.targets.values]
+    choice = classes[values.argmax(axis=1)]
+    choice[np.isnan(values).any(axis=1)] = None
     return pd.DataFrame(
-        table | {"true": classes[split.targets.values], "predicted": classes[choice]} | names
+        table | {"predicted": choice} | probability | {"entropy": _entropy(values).sum(axis=1)}
     )
+
+
+def completed_batches(
+    infer: Complete, split: Split, batch_size: int
+) -> Iterator[tuple[Inputs, Completed]]:
+    """Infer what the samples of a split lack, batch by batch in their order."""
+    inputs = Inputs.from_split(split)
+    with torch.inference_mode():
+        for positions in torch.split(torch.arange(len(split)), batch_size):
+            batch = inputs[positions]
+            yield batch, infer(batch)
 
 
 def _batches(model: MFM, split: Split, batch_size: int) -> Iterator[tuple[Inputs, MfmOutput]]:
@@ -120,7 +215,7 @@ def _batches(model: MFM, split: Split, batch_size: int) -> Iterator[tuple[Inputs
             yield batch, model(batch)
 
 
-def _mean_image(modality: Modality) -> Tensor:
+def mean_image(modality: Modality) -> Tensor:
     """Return the mean of the images that samples have, from 0 to 1; 0 for sequences."""
     if not modality.is_image or not modality.present.any():
         return torch.zeros(())
@@ -134,7 +229,7 @@ def _mean_image(modality: Modality) -> Tensor:
     return torch.from_numpy((total / times.sum() / 255).astype(np.float32))
 
 
-def _mean_square(values: Tensor, mask: Tensor) -> NDArray[Any]:
+def mean_square(values: Tensor, mask: Tensor) -> NDArray[Any]:
     """Return the mean square of each sample over what was observed, ``(n,)``."""
     inner = values.dim() - mask.dim()
     hidden = ~mask.reshape(mask.shape + (1,) * inner)
@@ -143,14 +238,18 @@ def _mean_square(values: Tensor, mask: Tensor) -> NDArray[Any]:
     return np.asarray((square / observed.clamp(min=1)).numpy())
 
 
-def _columns(targets: Targets, predicted: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    true = {f"true/{name}": targets.values[:, i] for i, name in enumerate(targets.names)}
-    return true | {f"predicted/{name}": predicted[:, i] for i, name in enumerate(targets.names)}
+def _true(targets: Targets) -> dict[str, NDArray[Any]]:
+    return _columns("true", targets.names, targets.values)
 
 
-def _frequencies(train: Targets) -> NDArray[Any]:
-    """Return how frequent each class or label is in train, ``(k,)``."""
-    if train.task == "multiclass":
-        counts = np.bincount(train.values, minlength=len(train.names))
-        return np.asarray(counts / counts.sum())
-    return np.asarray(train.values.mean(axis=0))
+def _predicted(outcome: Outcome, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    return _columns("predicted", outcome.names, values)
+
+
+def _columns(kind: str, names: tuple[str, ...], values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    return {f"{kind}/{name}": values[:, column] for column, name in enumerate(names)}
+
+
+def _entropy(probability: NDArray[Any]) -> NDArray[Any]:
+    """Return ``-p ln p`` of each probability; 0 where it is 0."""
+    return np.asarray(entr(probability))

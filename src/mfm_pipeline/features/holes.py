@@ -97,6 +97,8 @@ def punch(split: Split, holes: Mapping[str, BoolArray], fill: float = 0.0) -> Sp
                 f"holes of '{name}' are {mask.dtype} of shape {mask.shape}; expected bool of "
                 f"shape ({len(split)},) for one of {', '.join(split.modalities)}"
             )
+    # What a sample lacks anyway, it does not lose.
+    holes = {name: mask & split.modalities[name].present for name, mask in holes.items()}
     modalities = {
         name: _without(modality, holes[name], fill) if name in holes else modality
         for name, modality in split.modalities.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -106,6 +106,51 @@ class Inputs:
             name: _pixels(one, self.present[name], self.dtype) for name, one in self.images.items()
         }
         return replace(self, values=self.values | values, images={})
+
+    def without(self, lost: Mapping[str, Tensor]) -> Inputs:
+        """Return the same samples without some of their modalities, and no trace of them.
+
+        They are what `from_split` makes of a split that `features.holes.punch` left: a
+        sample that loses something begins where what is left of it was first observed.
+
+        Parameters
+        ----------
+        lost : mapping of str to Tensor of bool, shape (n,)
+            Samples that lose a modality, by its name; those not named lose nothing.
+        """
+        whole = self.gather()
+        lost = {name: mask & whole.present[name] for name, mask in lost.items()}
+        some = torch.stack(list(lost.values())).any(dim=0)
+        if not some.any():
+            return whole
+        present = whole.present | {name: whole.present[name] & ~mask for name, mask in lost.items()}
+        steps = {name: mask & present[name][:, None] for name, mask in whole.steps.items()}
+        values = dict(whole.values)
+        for name, mask in lost.items():
+            hidden = mask.reshape(-1, *(1,) * (values[name].dim() - 1))
+            values[name] = values[name].masked_fill(hidden, 0)
+        left = replace(whole, values=values, steps=steps, present=present)
+        if not steps:
+            return left
+        observed = torch.stack(list(steps.values())).any(dim=0)
+        first = torch.where(observed.any(dim=1), observed.byte().argmax(dim=1), whole.lengths)
+        return left.skip(torch.where(some, first, 0))
+
+    def skip(self, first: Tensor) -> Inputs:
+        """Return the samples without their first steps, ``(n,)`` int64 of them; images stay."""
+        if not first.any():
+            return self
+        length = next(iter(self.steps.values())).shape[1]
+        source = torch.arange(length, device=first.device)[:, None] + first
+        inside = source < length
+        source = source.clamp(max=length - 1)
+        rows = torch.arange(len(first), device=first.device)
+        values = dict(self.values)
+        for name in self.steps:
+            moved = values[name].transpose(0, 1)[source, rows]
+            values[name] = moved.masked_fill(~inside[:, :, None], 0).transpose(0, 1)
+        steps = {name: mask[rows, source].T & inside.T for name, mask in self.steps.items()}
+        return replace(self, values=values, steps=steps, lengths=self.lengths - first)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Inputs:
         """Return the same samples on `device`; what a model reads becomes `dtype`."""

@@ -10,6 +10,12 @@ from torch import Tensor, nn
 
 Layer = Callable[[int, int], nn.Module]
 
+DISCRIMINATIVE = "discriminative"
+"""Key of Zy among the latents; every other key is a modality, or `JOINT`."""
+
+JOINT = "joint"
+"""Key of the one Za of all modalities, in models that have that in place of each Zai."""
+
 
 class Latent(NamedTuple):
     """One latent variable of a batch.

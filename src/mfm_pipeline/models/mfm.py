@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,20 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mfm_pipeline.data import Task
-from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.models.encoder import Encoder
-from mfm_pipeline.models.factors import Factor, Head
-from mfm_pipeline.models.grouped import SubspaceLinear
 from mfm_pipeline.models.inputs import Inputs
-from mfm_pipeline.models.latents import GaussianLatent, Latent, Layer, PointLatent
-from mfm_pipeline.models.modality import KINDS, Decoder, encoder_name
+from mfm_pipeline.models.latents import DISCRIMINATIVE as DISCRIMINATIVE
+from mfm_pipeline.models.latents import JOINT, Latent
+from mfm_pipeline.models.modality import Decoder
 from mfm_pipeline.models.options import ModelOptions
-from mfm_pipeline.models.per_modality import value_for
+from mfm_pipeline.models.parts import build_parts
 from mfm_pipeline.models.spec import ModalitySpec
 from mfm_pipeline.models.statistics import Statistics
-
-DISCRIMINATIVE = "discriminative"
-"""Key of Zy among the latents; every other key is a modality."""
 
 
 class Factors(NamedTuple):
@@ -34,9 +28,10 @@ class Factors(NamedTuple):
     Attributes
     ----------
     discriminative : Tensor, shape (n, fy)
-        Fy, shared by all modalities and the label.
+        Fy, shared by all modalities and the label; of size 0 in a model without.
     generative : dict of str to Tensor, shape (n, fa)
-        Fai of each modality.
+        What each modality is generated from beside Fy: its Fai, the one joint Fa, or
+        nothing, of size 0.
     """
 
     discriminative: Tensor
@@ -49,7 +44,8 @@ class MfmOutput(NamedTuple):
     Attributes
     ----------
     latents : dict of str to Latent
-        Zy under `DISCRIMINATIVE`, Zai under the name of its modality.
+        Zy under `DISCRIMINATIVE`, Zai under the name of its modality, a Za of all
+        modalities under `JOINT`.
     factors : Factors
     reconstructions : dict of str to Tensor
         X̂i of each modality: ``(n, T, d)``, left-justified as `Inputs` are, or
@@ -73,18 +69,22 @@ class MFM(nn.Module):
     """Encoders, factor networks, decoders and head, wired as in Figure 1.
 
     Built from ready parts, so that each can be swapped; `build` makes them
-    from options. Parts that belong to a modality are keyed by its name.
+    from options. Parts that belong to a modality are keyed by its name. Models that lack
+    some of Figure 1, as those of Figure 3 do, lack its parts: which ones are there says
+    what the label and each modality come from.
 
     Parameters
     ----------
-    fusion : Encoder
-        State of Q(Zy | X1:M).
+    fusion : Encoder, optional
+        State of Q(Zy | X1:M); None if the label comes from the generative factors.
     encoders : mapping of str to Encoder
-        State of each Q(Zai | Xi).
+        State of each Q(Zai | Xi), or of the one Q(Za | X1:M) under `JOINT`; none if
+        modalities are generated from Fy alone.
     latents : mapping of str to Module
-        From each state to its `Latent`; with `DISCRIMINATIVE` for Zy.
+        From each encoder's state to its `Latent`; with `DISCRIMINATIVE` for Zy, unless
+        the label comes from the fusion encoder's state or the generative factors.
     factors : mapping of str to Module
-        Gy under `DISCRIMINATIVE`, and each Gai.
+        Gy under `DISCRIMINATIVE`, and each Gai, for the same keys.
     decoders : mapping of str to Decoder
         Each Fi.
     head : Module
@@ -95,8 +95,8 @@ class MFM(nn.Module):
     steps : int
         Steps that decoders produce where no inputs say how many.
     reads : sequence of str, optional
-        Modalities that the fusion encoder reads; by default those that have an
-        encoder.
+        Modalities that the label is inferred from; by default those that are
+        generated.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class MFM(nn.Module):
     def __init__(
         self,
         *,
-        fusion: Encoder,
+        fusion: Encoder | None,
         encoders: Mapping[str, Encoder],
         latents: Mapping[str, nn.Module],
         factors: Mapping[str, nn.Module],
@@ -125,10 +125,14 @@ class MFM(nn.Module):
         reads: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
-        self.modalities = tuple(encoders)
+        self.modalities = tuple(decoders)
         self.reads = self.modalities if reads is None else tuple(reads)
-        expected = {DISCRIMINATIVE, *encoders}
-        if set(latents) != expected or set(factors) != expected or set(decoders) != set(encoders):
+        own = set(encoders)
+        if (
+            own not in (set(decoders), {JOINT}, set())
+            or set(latents) not in (own, {DISCRIMINATIVE, *own})
+            or set(factors) != set(latents)
+        ):
             raise ValueError(
                 f"parts are keyed {sorted(latents)}, {sorted(factors)} and {sorted(decoders)}; "
                 f"expected the modalities {', '.join(encoders)} and '{DISCRIMINATIVE}'"
@@ -176,76 +180,11 @@ class MFM(nn.Module):
         ParameterError
             If options do not fit the modalities.
         """
-        _check_names(modalities)
-        discriminative, generative = options.discriminative, options.generative
-        latent: Callable[..., nn.Module] = GaussianLatent
-        if options.prior == "mmd":
-            latent = partial(PointLatent, noise=options.noise)
-        read = _chosen(modalities, options.reads)
-        if not read:
-            raise ParameterError(
-                f"reads is {', '.join(options.reads or ())}; "
-                f"expected one or more of {', '.join(modalities)}"
-            )
-        fusion = options.chosen_fusion.build(read)
-        layer: Layer = nn.Linear
-        if discriminative.share < 1:
-            layer = partial(SubspaceLinear, groups=discriminative.heads, share=discriminative.share)
-        latents = {
-            DISCRIMINATIVE: latent(state_size=fusion.size, size=discriminative.latent, layer=layer)
-        }
-        factors = {
-            DISCRIMINATIVE: Factor(
-                latent_size=discriminative.latent,
-                size=discriminative.factor,
-                dropout=discriminative.dropout,
-                groups=discriminative.heads,
-            )
-        }
-        encoders: dict[str, Encoder] = {}
-        decoders: dict[str, Decoder] = {}
-        for name, spec in _chosen(modalities, options.generates).items():
-            size = value_for(name, generative.latent, "generative.latent")
-            factor = value_for(name, generative.factor, "generative.factor")
-            hidden = size
-            if generative.hidden is not None:
-                hidden = value_for(name, generative.hidden, "generative.hidden")
-            kind = KINDS[spec.kind]
-            channels = value_for(name, generative.channels, "generative.channels")
-            encoders[name] = kind.encoder(
-                encoder_name(name, spec.kind, generative.encoder, "generative.encoder"),
-                modality=name,
-                shape=spec.shape,
-                hidden=hidden,
-                channels=channels,
-            )
-            latents[name] = latent(state_size=encoders[name].size, size=size)
-            dropout = value_for(name, generative.dropout, "generative.dropout")
-            factors[name] = Factor(latent_size=size, size=factor, dropout=dropout)
-            decoder = generative.decoder
-            decoders[name] = kind.decoder(
-                modality=name,
-                factors=discriminative.factor + factor,
-                shape=spec.shape,
-                hidden=None if decoder is None else value_for(name, decoder, "generative.decoder"),
-                channels=channels,
-            )
         model = cls(
-            fusion=fusion,
-            encoders=encoders,
-            latents=latents,
-            factors=factors,
-            decoders=decoders,
-            head=Head(
-                factor_size=discriminative.factor,
-                outputs=outputs,
-                dropout=discriminative.head_dropout,
-                heads=discriminative.heads,
-            ),
+            **build_parts(options, modalities, outputs=outputs)._asdict(),
             task=task,
             outputs=outputs,
             steps=steps,
-            reads=tuple(read),
         )
         if target_center is not None or target_scale is not None:
             model.set_target_scale(
@@ -279,13 +218,21 @@ class MFM(nn.Module):
             if isinstance(part, Statistics):
                 part.fit(train)
 
+    @property
+    def factorized(self) -> bool:
+        """Whether Y comes from Fy and each X̂i from Fy and its own Fai, as in Figure 1."""
+        return bool(self.modalities) and set(self.latents) == {DISCRIMINATIVE, *self.modalities}
+
     def forward(self, inputs: Inputs) -> MfmOutput:
         """Infer latents, and generate modalities and label from them."""
+        if not len(self.latents):
+            state = self._fuse(inputs.gather())
+            return MfmOutput({}, Factors(state[:, :0], {}), {}, self.head(state))
         latents = self.encode(inputs)
         factors = self.factorize({name: latent.sample for name, latent in latents.items()})
         steps = next((mask.shape[1] for mask in inputs.steps.values()), self.steps)
         reconstructions = self.decode(factors, steps)
-        return MfmOutput(latents, factors, reconstructions, self.head(factors.discriminative))
+        return MfmOutput(latents, factors, reconstructions, self.head(self._of_label(factors)))
 
     def encode(self, inputs: Inputs) -> dict[str, Latent]:
         """Infer every latent, Equation 3: Q(Zy | X1:M) and each Q(Zai | Xi)."""
@@ -293,16 +240,24 @@ class MFM(nn.Module):
         states: dict[str, Tensor] = {}
         for kind, alike in _by_class(self.encoders).items():
             states |= kind.together(alike, inputs)
-        states[DISCRIMINATIVE] = self.fusion(inputs)
+        if DISCRIMINATIVE in self.latents:
+            states[DISCRIMINATIVE] = self._fuse(inputs)
         return {name: latent(states[name]) for name, latent in self.latents.items()}
 
     def factorize(self, latents: Mapping[str, Tensor]) -> Factors:
         """Map latent samples ``(n, z)`` to factors: Fy = Gy(Zy), Fai = Gai(Zai).
 
-        Latents may be those of some modalities only; Zy has to be there.
+        Latents may be those of some modalities only; Zy has to be there, in a model
+        that has it.
         """
         factors = {name: self.factors[name](latent) for name, latent in latents.items()}
-        return Factors(factors.pop(DISCRIMINATIVE), factors)
+        nothing = next(iter(factors.values()))[:, :0]
+        discriminative = factors.pop(DISCRIMINATIVE, nothing)
+        if JOINT in factors:
+            factors = dict.fromkeys(self.modalities, factors[JOINT])
+        elif not len(self.encoders):
+            factors = dict.fromkeys(self.modalities, nothing)
+        return Factors(discriminative, factors)
 
     def decode(self, factors: Factors, steps: int | None = None) -> dict[str, Tensor]:
         """Generate X̂i = Fi(Fy, Fai) of each modality in `factors`; sequences left-justified."""
@@ -320,9 +275,30 @@ class MFM(nn.Module):
         -------
         Tensor, shape (n, outputs)
         """
-        latent: Latent = self.latents[DISCRIMINATIVE](self.fusion(inputs.gather()))
-        factor = self.factors[DISCRIMINATIVE](latent.sample)
-        return self.to_target_units(self.head(factor).mean(dim=1))
+        return self.to_target_units(self.head(self._label_state(inputs.gather())).mean(dim=1))
+
+    def _label_state(self, inputs: Inputs) -> Tensor:
+        """Return what the head reads, by way of nothing that it does not come from."""
+        if self.fusion is None:
+            latents = self.encode(inputs)
+            return self._of_label(self.factorize({k: z.sample for k, z in latents.items()}))
+        state = self._fuse(inputs)
+        if DISCRIMINATIVE not in self.latents:
+            return state
+        latent: Latent = self.latents[DISCRIMINATIVE](state)
+        factor: Tensor = self.factors[DISCRIMINATIVE](latent.sample)
+        return factor
+
+    def _of_label(self, factors: Factors) -> Tensor:
+        """Return the factors that the label is generated from: Fy, or every Fai."""
+        if self.fusion is None:
+            return torch.cat(list(factors.generative.values()), dim=1)
+        return factors.discriminative
+
+    def _fuse(self, inputs: Inputs) -> Tensor:
+        assert self.fusion is not None
+        state: Tensor = self.fusion(inputs)
+        return state
 
     def to_target_units(self, prediction: Tensor) -> Tensor:
         """Map a raw prediction back: to the targets' units, or to probabilities."""
@@ -345,29 +321,3 @@ def _by_class(parts: nn.ModuleDict | Mapping[str, nn.Module]) -> dict[Any, dict[
     for name, part in parts.items():
         groups.setdefault(type(part), {})[name] = part
     return groups
-
-
-def _chosen(
-    modalities: Mapping[str, ModalitySpec], names: Sequence[str] | None
-) -> dict[str, ModalitySpec]:
-    """Return the modalities that are named, in the order of all; without names, all."""
-    return {name: spec for name, spec in modalities.items() if names is None or name in names}
-
-
-def _check_names(modalities: Mapping[str, ModalitySpec]) -> None:
-    """Raise ParameterError unless modalities can be built and key the model's parts."""
-    if len(modalities) < 2:
-        raise ParameterError(
-            f"modalities are {', '.join(modalities) or 'none'}; expected two or more"
-        )
-    for name, spec in modalities.items():
-        if spec.kind not in KINDS:
-            raise ParameterError(
-                f"modality '{name}' is of kind '{spec.kind}'; expected one of {', '.join(KINDS)}"
-            )
-        taken = name == DISCRIMINATIVE or hasattr(nn.ModuleDict, name)
-        if taken or not name or "." in name:
-            raise ParameterError(
-                f"modality '{name}' cannot be called that; expected a name without a dot, "
-                f"other than '{DISCRIMINATIVE}' and the attributes of torch.nn.ModuleDict"
-            )

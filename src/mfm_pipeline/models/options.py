@@ -88,6 +88,11 @@ class GenerativeOptions(Options):
     dropout: ProbabilityPerModality = Field(
         default={DEFAULT: 0.0}, description="Dropout from Zai to Fai."
     )
+    joint: bool = Field(
+        default=False,
+        description="One Za of all modalities in place of each Zai, through a fusion encoder of "
+        "its own and of their sizes together.",
+    )
 
 
 class ModelOptions(Options):
@@ -104,6 +109,16 @@ class ModelOptions(Options):
         default=None,
         description="Modalities that have a Zai and are generated; by default all. With none "
         "the model is discriminative alone.",
+    )
+    predicts_from: Literal["discriminative", "generative", "fused"] = Field(
+        default="discriminative",
+        description="What Y comes from: Fy; every Fai, and there is no Fy; or the fusion "
+        "encoder's state, and there are no factors.",
+    )
+    generates_from: Literal["both", "discriminative", "generative"] = Field(
+        default="both",
+        description="What each modality is generated from: Fy and its Fai; Fy, and there are no "
+        "Fai; or its Fai.",
     )
     prior: Literal["mmd", "kl"] = Field(
         default="mmd", description="How the latents are drawn to N(0, I)."
@@ -124,6 +139,9 @@ class ModelOptions(Options):
         "them independent of each other; else each by itself, as published.",
     )
     prior_weight: Weight = Field(default=1.0, description="Weight lambda of the prior.")
+    task_weight: Weight = Field(
+        default=1.0, description="Weight of the label; 0 for a purely generative model."
+    )
     reconstruction: WeightPerModality = Field(
         default={DEFAULT: 1.0}, description="Weight of each modality's reconstruction."
     )
@@ -160,6 +178,43 @@ class ModelOptions(Options):
                 f"joint_prior is true with prior '{self.prior}', which takes latents one by one; "
                 "expected prior 'mmd'"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _factors_connect(self) -> ModelOptions:
+        """Refuse models that have a factor without use, or fall apart into two."""
+        label, generates = self.predicts_from, self.generates != ()
+        heads, share, joint = (
+            self.discriminative.heads, self.discriminative.share, self.generative.joint
+        )  # fmt: skip
+        refused = (
+            (
+                label == "fused" and generates,
+                "generates []: there is no factor to generate from",
+            ),
+            (
+                label == "generative" and (not generates or self.reads is not None),
+                "modalities in generates and null for reads: what is generated is what is read",
+            ),
+            (
+                (label == "generative") != (self.generates_from == "generative"),
+                f"generates_from and predicts_from both 'generative', or neither; "
+                f"generates_from is '{self.generates_from}'",
+            ),
+            (
+                label != "discriminative" and (heads > 1 or share < 1),
+                f"discriminative.heads 1 and share 1, as Fy alone has parts; found {heads} and "
+                f"{share}",
+            ),
+            (
+                joint and not (generates and self.generates_from == "both"),
+                f"generative.joint false, as no modality comes from Za: generates_from is "
+                f"'{self.generates_from}', generates {self.generates}",
+            ),
+        )
+        for wrong, expected in refused:
+            if wrong:
+                raise ValueError(f"predicts_from is '{label}'; expected {expected}")
         return self
 
     @field_validator("fusion_options", mode="before")

@@ -18,7 +18,7 @@ import numpy as np
 from mfm_pipeline import evaluation
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.datasets.atomic import replacing
-from mfm_pipeline.evaluation import predictions_of, score
+from mfm_pipeline.evaluation import SentimentOptions, predictions_of, score
 from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.training import TrainingOptions, fit
 
@@ -79,7 +79,14 @@ def remove_folders(place: Path) -> None:
             shutil.rmtree(folder)
 
 
-def run_trial(trial: Trial, corpus: Corpus, batch_size: int, place: Path) -> dict[str, Any]:
+def run_trial(
+    trial: Trial,
+    corpus: Corpus,
+    batch_size: int,
+    place: Path,
+    *,
+    sentiment: SentimentOptions | None = None,
+) -> dict[str, Any]:
     """Train and score a model, in an MLflow run inside the active one.
 
     Parameters
@@ -90,15 +97,18 @@ def run_trial(trial: Trial, corpus: Corpus, batch_size: int, place: Path) -> dic
         Samples evaluated at once.
     place : Path
         Folder of the trial alone: its state while it trains, then its result.
+    sentiment : SentimentOptions, optional
+        Reads a regression on one target as sentiment.
 
     Returns
     -------
     dict
-        ``parameters`` (their number), ``epochs``, ``seconds``, and
-        ``<split>/<metric>`` of valid and test.
+        ``parameters`` (their number), ``epochs``, ``seconds``,
+        ``<split>/<metric>`` of valid and test, and ``test/mse/<modality>`` of what is
+        generated: the mean over samples of their reconstruction's mean square error.
     """
     return run_once(
-        partial(_train_and_score, trial, corpus, batch_size),
+        partial(_train_and_score, trial, corpus, batch_size, sentiment),
         place,
         name=trial.name,
         parameters=_flat(trial),
@@ -157,7 +167,13 @@ def run_once(
     return result
 
 
-def _train_and_score(trial: Trial, corpus: Corpus, batch_size: int, place: Path) -> dict[str, Any]:
+def _train_and_score(
+    trial: Trial,
+    corpus: Corpus,
+    batch_size: int,
+    sentiment: SentimentOptions | None,
+    place: Path,
+) -> dict[str, Any]:
     start = monotonic()
     trained = fit(corpus, trial.model, trial.training, place)
     seconds = monotonic() - start
@@ -168,8 +184,12 @@ def _train_and_score(trial: Trial, corpus: Corpus, batch_size: int, place: Path)
         for key, value in score(
             corpus.splits[name].targets,
             predictions_of(table, name, corpus.splits[name].targets),
+            sentiment,
         ).items()
     }
+    errors = evaluation.reconstruction_errors(trained.model, corpus, batch_size)
+    for name, mse in errors.groupby("modality", sort=False)["mse"].mean().items():
+        metrics[f"test/mse/{name}"] = float(mse)
     parameters = sum(weights.numel() for weights in trained.model.parameters())
     return {
         "parameters": parameters, "epochs": len(trained.history), "seconds": seconds, **metrics
@@ -179,8 +199,12 @@ def _train_and_score(trial: Trial, corpus: Corpus, batch_size: int, place: Path)
 def _flat(trial: Trial) -> dict[str, Any]:
     return {
         "name": trial.name,
+        "fusion": trial.model.fusion,
         "reads": trial.model.reads or "all",
         "generates": "all" if trial.model.generates is None else trial.model.generates or "none",
+        "predicts_from": trial.model.predicts_from,
+        "generates_from": trial.model.generates_from,
+        "joint": trial.model.generative.joint,
         "seed": trial.training.seed,
         "learning_rate": trial.training.learning_rate,
         "weight_decay": trial.training.weight_decay,

@@ -4,6 +4,7 @@ from mfm_pipeline.plots.aligned_sample import choose_sample, plot_aligned_sample
 from mfm_pipeline.plots.comparison_bars import plot_comparison
 from mfm_pipeline.plots.data import plot_data
 from mfm_pipeline.plots.image_grid import plot_image_grid, plot_style_transfer
+from mfm_pipeline.plots.missing import plot_holes, plot_noise, plot_patterns
 from mfm_pipeline.plots.predictions import plot_predictions
 from mfm_pipeline.plots.reconstruction import plot_reconstruction
 from mfm_pipeline.plots.training import plot_training
@@ -13,7 +14,10 @@ __all__ = [
     "plot_aligned_sample",
     "plot_comparison",
     "plot_data",
+    "plot_holes",
     "plot_image_grid",
+    "plot_noise",
+    "plot_patterns",
     "plot_predictions",
     "plot_reconstruction",
     "plot_style_transfer",

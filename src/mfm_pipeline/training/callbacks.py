@@ -132,6 +132,7 @@ class Watch(Callback):
         assert isinstance(pl_module, TrainingModule)
         epochs = trainer.current_epoch + 1
         if trainer.is_global_zero and epochs % self.every == 0:
+            assert isinstance(pl_module.model, MFM)
             # What is drawn for it is no part of training.
             with torch.random.fork_rng():
                 self.show(pl_module.model, epochs)
@@ -148,10 +149,20 @@ class ResumableEarlyStopping(EarlyStopping):
 
 
 class EpochProgress(ProgressBar):
-    """One bar over the epochs, with the costs that matter; off a terminal, ten lines."""
+    """One bar over the epochs, with the costs that matter; off a terminal, some lines.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    name : str
+        What is trained.
+    lines : int
+        Of the log, where there is no terminal.
+    """
+
+    def __init__(self, name: str, lines: int = 10) -> None:
         super().__init__()
+        self._name = name
+        self._lines = lines
         self._enabled = True
         self._bar: tqdm[Any] | None = None
 
@@ -164,7 +175,7 @@ class EpochProgress(ProgressBar):
         self._bar = tqdm(
             total=trainer.max_epochs,
             initial=trainer.current_epoch,
-            desc="Training MFM",
+            desc=self._name,
             unit="epoch",
             file=sys.stderr,
             dynamic_ncols=True,
@@ -182,7 +193,7 @@ class EpochProgress(ProgressBar):
         if (
             self._bar.disable
             and self._enabled
-            and epoch * 10 // epochs > (epoch - 1) * 10 // epochs
+            and epoch * self._lines // epochs > (epoch - 1) * self._lines // epochs
         ):
             log.info("epoch %d of %d: loss %s, valid %s", epoch, epochs, train, valid)
 

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from mfm_pipeline.models import MFM, Inputs
-from mfm_pipeline.objectives import Costs, Objective
+from mfm_pipeline.objectives import Objective
 from mfm_pipeline.training.batches import epoch_seed
 from mfm_pipeline.training.options import TrainingOptions
 
 
+class NamedCosts(Protocol):
+    """Costs of one batch."""
+
+    @property
+    def total(self) -> Tensor:
+        """What training minimises."""
+
+    def named(self) -> dict[str, Tensor]:
+        """Return each cost by its name in histories."""
+
+
 class TrainingModule(LightningModule):
-    """Train an MFM by Equation 4.
+    """Train a model on data that is resident on the device.
+
+    A subclass says by its `costs` what is minimised.
 
     Parameters
     ----------
-    model : MFM
-    objective : Objective
+    model : Module
     data : mapping of str to (Inputs, Tensor)
         Inputs and targets, as the task's cost takes them, of ``train`` and
         ``valid``.
@@ -32,14 +44,12 @@ class TrainingModule(LightningModule):
     def __init__(
         self,
         *,
-        model: MFM,
-        objective: Objective,
+        model: nn.Module,
         data: Mapping[str, tuple[Inputs, Tensor]],
         options: TrainingOptions,
     ) -> None:
         super().__init__()
         self.model = model
-        self.objective = objective
         self.data = dict(data)
         self.options = options
         self.epoch_costs: dict[str, float] = {}
@@ -93,15 +103,17 @@ class TrainingModule(LightningModule):
         if self.trainer.is_last_batch:
             self.epoch_costs |= self._means("train")
 
-    def _step(self, split: str, index: Tensor) -> Costs:
-        inputs, targets = self.data[split]
-        index = index.to(self.device)
-        batch = inputs[index]
-        costs: Costs = self.objective(self.model(batch), batch, targets[index])
+    def costs(self, split: str, index: Tensor) -> NamedCosts:
+        """Return what is minimised on the samples at `index` of a split."""
+        raise NotImplementedError
+
+    def _step(self, split: str, index: Tensor) -> NamedCosts:
+        costs = self.costs(split, index.to(self.device))
         weight = len(index)
         self._counts[split] += weight
-        for name, cost in _named(costs, split):
-            self._sums[name] = self._sums.get(name, 0) + weight * cost.detach()
+        for name, cost in costs.named().items():
+            key = f"{split}/{name}"
+            self._sums[key] = self._sums.get(key, 0) + weight * cost.detach()
         return costs
 
     def _means(self, split: str) -> dict[str, float]:
@@ -114,10 +126,30 @@ class TrainingModule(LightningModule):
         }
 
 
-def _named(costs: Costs, split: str) -> list[tuple[str, Tensor]]:
-    return [
-        (f"{split}/loss", costs.total),
-        (f"{split}/task", costs.task),
-        (f"{split}/prior", costs.prior),
-        *((f"{split}/reconstruction/{name}", c) for name, c in costs.reconstruction.items()),
-    ]
+class MfmTraining(TrainingModule):
+    """Train an MFM by Equation 4.
+
+    Parameters
+    ----------
+    model : MFM
+    objective : Objective
+    data, options
+        As `TrainingModule` takes them.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: MFM,
+        objective: Objective,
+        data: Mapping[str, tuple[Inputs, Tensor]],
+        options: TrainingOptions,
+    ) -> None:
+        super().__init__(model=model, data=data, options=options)
+        self.objective = objective
+
+    def costs(self, split: str, index: Tensor) -> NamedCosts:
+        """Return the objective on the samples at `index` of a split."""
+        inputs, targets = self.data[split]
+        batch = inputs[index]
+        return self.objective(self.model(batch), batch, targets[index])

@@ -217,6 +217,12 @@ def _model(state: State, corpus: Corpus) -> MFM:
             f"the model generates {', '.join(network.modalities) or 'no modality'}; expected all "
             f"of {', '.join(sorted(images))}, as one that was trained with generates: null does"
         )
+    if not network.factorized:
+        raise DataError(
+            f"the model has the latents {', '.join(network.latents)}; expected "
+            f"'{DISCRIMINATIVE}' and one of each modality, as one has that was trained with "
+            "predicts_from: discriminative, generates_from: both and no joint latent"
+        )
     return network
 
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from mfm_pipeline.data import Corpus, Split
 from mfm_pipeline.datasets.raw_folder import RawFolder
 from mfm_pipeline.features import scale, select
+from mfm_pipeline.features.preparation import Preparation
 from mfm_pipeline.features.scale import Scaling
 from mfm_pipeline.features.select import ModalitySelection, Selection
 from mfm_pipeline.ingestion.choose import choose_form, tell_form
@@ -190,8 +191,14 @@ def scale_features(
                 "%s: %.3g %% of values clipped to %g",
                 name, 100 * values / max(total[name], 1), scaling.clip,
             )  # fmt: skip
-    features = selection.narrow(aligned_corpus.features)
-    return replace(aligned_corpus, splits=splits, counts=counts, features=features)
+    preparation = Preparation(selection, scaling, aligned_corpus.features)
+    return replace(
+        aligned_corpus,
+        splits=splits,
+        counts=counts,
+        features=selection.narrow(aligned_corpus.features),
+        preparation={**aligned_corpus.preparation, **preparation.to_json()},
+    )
 
 
 def report_data(

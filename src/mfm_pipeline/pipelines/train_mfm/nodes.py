@@ -17,6 +17,7 @@ from mfm_pipeline.models import MFM, Blueprint, ModelOptions
 from mfm_pipeline.pipelines.generate.figures import Scene
 from mfm_pipeline.pipelines.provenance import stated, stated_like
 from mfm_pipeline.pipelines.tags import tag_run
+from mfm_pipeline.serving import log_model
 from mfm_pipeline.training import TrainingOptions, fit
 
 State = dict[str, Any]
@@ -28,10 +29,11 @@ COLUMNS = 6
 def train(
     corpus: Corpus, model: ModelOptions, training: TrainingOptions, checkpoints: Path
 ) -> tuple[State, pd.DataFrame]:
-    """Train, and return the model's state and the history of its epochs."""
+    """Train and log a model; return its state and the history of its epochs."""
     tag_run(corpus)
     trained = fit(corpus, model, training, checkpoints, show=_sampler_of(corpus, training.seed))
     state = trained.blueprint.to_state(trained.model)
+    log_model(state)
     settings = {"model": model, "training": training}
     history = stated(trained.history, corpus, seeds=[training.seed], settings=settings, model=state)
     return state, history
@@ -92,7 +94,7 @@ def _sampler_of(corpus: Corpus, seed: int) -> Callable[[MFM, int], None] | None:
         return None
 
     def draw(model: MFM, epochs: int) -> None:
-        if not model.modalities or not mlflow.active_run():
+        if not model.factorized or not mlflow.active_run():
             return
         scene = Scene(
             model, corpus.valid, source=f"{corpus.label}, valid", columns=COLUMNS, seed=seed
