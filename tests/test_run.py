@@ -189,10 +189,14 @@ def test_registered_names_are_the_contract() -> None:
         "download",
         "generate",
         "ingest_features",
+        "interpret",
         "pair_digits",
+        "predict",
+        "report",
         "train_ablations",
         "train_mfm",
         "train_mfm_digits",
+        "train_surrogate",
     }
 
 

@@ -20,6 +20,7 @@ from .openface import OpenFace as OpenFace
 from .openface import OpenFaceDataset as OpenFaceDataset
 from .opensmile import OpenSmile as OpenSmile
 from .opensmile import OpenSmileDataset as OpenSmileDataset
+from .path import PathDataset as PathDataset
 from .pickled import PickledDataset as PickledDataset
 from .prepared import PreparedArray as PreparedArray
 from .raw_folder import RawFolder as RawFolder

@@ -14,7 +14,6 @@ from scipy.special import entr
 from torch import Tensor
 
 from mfm_pipeline.data import BoolArray, Corpus, Modality, Split, Targets, Task
-from mfm_pipeline.evaluation.trivial import trivial_prediction
 from mfm_pipeline.features.holes import observed_patterns
 from mfm_pipeline.models import MFM, Inputs, MfmOutput
 from mfm_pipeline.models.completed import NOTHING, Complete, Completed, complete
@@ -86,12 +85,7 @@ def decide(predicted: NDArray[Any], known: BoolArray, train: Targets) -> NDArray
     train : Targets
         Of the training split.
     """
-    trivial = trivial_prediction(train, len(predicted))
-    if train.task == "multiclass":
-        return np.asarray(np.where(known, predicted.argmax(axis=1), trivial))
-    if train.task == "multilabel":
-        predicted = predicted > 0.5
-    return np.where(known[:, None], predicted, trivial).astype(np.float32)
+    return _decided(np.where(known[:, None], predicted, train.typical), train.task)
 
 
 def reconstruction_errors(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
@@ -180,7 +174,7 @@ def predict_split(
         return pd.DataFrame(table | _true(split.targets) | _predicted(outcome, values) | sd)
     probability = _columns("probability", outcome.names, values)
     if outcome.task == "multilabel":
-        labels = np.where(np.isnan(values), np.nan, values > 0.5).astype(np.float32)
+        labels = np.where(np.isnan(values), np.float32(np.nan), _decided(values, outcome.task))
         entropy = _columns("entropy", outcome.names, _entropy(values) + _entropy(1 - values))
         return pd.DataFrame(
             table | _true(split.targets) | _predicted(outcome, labels) | probability | entropy
@@ -188,7 +182,7 @@ def predict_split(
     classes = np.array(outcome.names, dtype=object)
     if known:
         table["true"] = classes[split.targets.values]
-    choice = classes[values.argmax(axis=1)]
+    choice = classes[_decided(values, outcome.task)]
     choice[np.isnan(values).any(axis=1)] = None
     return pd.DataFrame(
         table | {"predicted": choice} | probability | {"entropy": _entropy(values).sum(axis=1)}
@@ -236,6 +230,13 @@ def mean_square(values: Tensor, mask: Tensor) -> NDArray[Any]:
     square = values.square().masked_fill(hidden, 0).flatten(1).sum(dim=1)
     observed = mask.reshape(len(mask), -1).sum(dim=1) * int(np.prod(values.shape[mask.dim() :]))
     return np.asarray((square / observed.clamp(min=1)).numpy())
+
+
+def _decided(values: NDArray[Any], task: Task) -> NDArray[Any]:
+    """Return the class of probabilities, yes or no of each label, or the values."""
+    if task == "multiclass":
+        return np.asarray(values.argmax(axis=1))
+    return np.asarray(values > 0.5 if task == "multilabel" else values, dtype=np.float32)
 
 
 def _true(targets: Targets) -> dict[str, NDArray[Any]]:

@@ -255,7 +255,7 @@ class MFM(nn.Module):
         discriminative = factors.pop(DISCRIMINATIVE, nothing)
         if JOINT in factors:
             factors = dict.fromkeys(self.modalities, factors[JOINT])
-        elif not len(self.encoders):
+        elif set(self.factors) <= {DISCRIMINATIVE}:
             factors = dict.fromkeys(self.modalities, nothing)
         return Factors(discriminative, factors)
 

@@ -19,11 +19,17 @@ from mfm_pipeline.features.preparation import Preparation
 from mfm_pipeline.features.segment import fit_steps
 from mfm_pipeline.models import MFM, Blueprint
 from mfm_pipeline.models.completed import Complete, complete
+from mfm_pipeline.models.surrogate_blueprint import SurrogateBlueprint
 
 log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 Names = Mapping[str, tuple[str, ...]]
+
+
+def is_surrogate(state: State) -> bool:
+    """Whether a state is of surrogate inference, rather than of the full model alone."""
+    return "model" in state["description"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +60,20 @@ class Predictor:
         DataError
             If it does not say how its features were scaled: it is of an older version.
         """
-        blueprint, model = Blueprint.from_state(state)
+        infer: Complete
+        if is_surrogate(state):
+            surrogates, inference = SurrogateBlueprint.from_state(state)
+            blueprint, model, infer = surrogates.model, inference.full, inference.complete
+        else:
+            blueprint, model = Blueprint.from_state(state)
+            infer = partial(complete, model)
         if blueprint.preparation is None:
             raise DataError(
                 "the model does not say how its features were chosen and scaled: it is of "
                 "before that was kept; expected one of train_mfm (train it again)"
             )
         preparation = Preparation.load(blueprint.preparation)
-        return cls(blueprint, model, partial(complete, model), preparation)
+        return cls(blueprint, model, infer, preparation)
 
     @property
     def outcome(self) -> Outcome:

@@ -63,8 +63,10 @@ class PyfuncModel:
         split = split_of_records(model_input, self._predictor.shapes)
         self._predictor.check(split, {})
         table = self._predictor.predict(self._predictor.prepare(split), _BATCH)
-        # JSON knows no NaN.
-        return table.astype(object).where(table.notna(), None)
+        for name in table.columns[table.isna().any()]:
+            # JSON knows no NaN.
+            table[name] = table[name].astype(object).where(table[name].notna(), None)
+        return table
 
     def example(self) -> pd.DataFrame:
         """Return two samples as `predict` takes them, of which one lacks a modality."""

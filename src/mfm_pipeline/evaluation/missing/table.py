@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,7 @@ KEYS = ("protocol", "method", "missing", "observed", "samples")
 def score_patterns(
     corpus: Corpus,
     full: Method,
-    methods: Callable[[tuple[str, ...]], Mapping[str, Method]],
-    patterns: Iterable[tuple[str, ...]],
+    methods: Mapping[tuple[str, ...], Mapping[str, Method]],
     options: EvaluationOptions,
 ) -> pd.DataFrame:
     """Score methods on test, all of whose samples lose what a pattern lacks.
@@ -37,10 +36,8 @@ def score_patterns(
     corpus : Corpus
     full : Method
         The model that all is measured against; it alone is scored with all present.
-    methods : callable
-        From what is observed to the methods that are scored on it, by name.
-    patterns : iterable of tuple of str
-        What is observed.
+    methods : mapping of tuple of str to mapping of str to Method
+        By what is observed: the methods that are scored on it, by name.
     options : EvaluationOptions
 
     Returns
@@ -65,8 +62,8 @@ def score_patterns(
         }
 
     rows.append(row(FULL, full, names))
-    for observed in patterns:
-        rows += [row(name, one, observed) for name, one in methods(observed).items()]
+    for observed, known in methods.items():
+        rows += [row(name, one, observed) for name, one in known.items()]
     return pd.DataFrame(rows)
 
 
