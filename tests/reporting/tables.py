@@ -56,8 +56,8 @@ ABLATIONS = pd.DataFrame(
 MISSING = pd.DataFrame(
     {
         "protocol": ["test"] * 4,
-        "method": ["MFM", "surrogate", "zeros", "surrogate"],
-        "missing": ["", "language", "language", "language+visual"],
+        "method": ["model", "surrogate", "zeros", "surrogate"],
+        "missing": ["none", "language", "language", "language+visual"],
         "observed": ["language+acoustic+visual", "acoustic+visual", "acoustic+visual", "acoustic"],
         "samples": [10] * 4,
         "seeds": [1] * 4,

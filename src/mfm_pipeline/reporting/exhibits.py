@@ -9,6 +9,7 @@ import pandas as pd
 
 from mfm_pipeline.config import DIGITS, SAMPLE_CORPUS
 from mfm_pipeline.errors import DataError
+from mfm_pipeline.evaluation.missing import NONE
 from mfm_pipeline.reporting.paper import corpora_of
 
 OURS = "ours"
@@ -105,8 +106,12 @@ def _models(table: pd.DataFrame) -> pd.DataFrame:
 
 def _patterns(table: pd.DataFrame) -> pd.DataFrame:
     _check(table, ("method", "missing"))
-    # What is observed is the rest.
-    return table.fillna({"missing": ""}).drop(columns="observed", errors="ignore")
+    whole = table["missing"] == NONE
+    # Named as in the paper; what is observed is the rest.
+    named = table.assign(
+        method=table["method"].mask(whole, "MFM"), missing=table["missing"].mask(whole, "")
+    )
+    return named.drop(columns="observed", errors="ignore")
 
 
 def _information(table: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +122,7 @@ def _information(table: pd.DataFrame) -> pd.DataFrame:
 def _ratios(information: pd.DataFrame) -> pd.DataFrame:
     """Turn a table of modalities into one of ways to measure, by modality."""
     _check(information, ("modality", "ratio"))
-    ways = [name for name in ("kernel", "bandwidth", "time") if name in information]
+    ways = [c for c in ("kernel", "bandwidth", "scale", "estimator", "time") if c in information]
     named = information.assign(
         method=[
             ", ".join(f"{name} {value}" for name, value in zip(ways, row, strict=True)) or "MFM"
@@ -197,7 +202,7 @@ EXHIBITS = (
         "information",
         "interpret",
         _information,
-        figures=("information*.png", "gradient_flow*.png"),
+        figures=("information*.png", "gradient_flow/*.png"),
         pages=("gradient_flow*.html",),
         drawn_of=("cmu_mosi",),
     ),

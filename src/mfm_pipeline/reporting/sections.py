@@ -173,7 +173,7 @@ def _beside(paper: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
     if "missing" in table:
         table["missing"] = table["missing"].fillna("")
         # Ours names every pattern; none missing comes first.
-        order = {name: i for i, name in enumerate(parts[-1]["missing"].fillna("").unique())}
+        order = {name: i for i, name in enumerate(parts[-1]["missing"].unique())}
         order = {**{name: len(order) for name in table["missing"]}, **order, "": -1}
         table = table.sort_values(
             "missing", key=lambda names: names.map(order), kind="stable", ignore_index=True
