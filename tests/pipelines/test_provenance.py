@@ -39,6 +39,7 @@ def test_a_table_says_what_it_is_of(
     assert says["settings"]["model.discriminative.latent"] == 32
     # Of the fusion encoder that was chosen alone.
     options = {key.split(".")[2] for key in says["settings"] if "fusion_options" in key}
+    assert "training.resume" not in says["settings"]
     assert options == {"mfn"} == {says["settings"]["model.fusion"]}
     assert not TABLE.attrs
 

@@ -12,8 +12,10 @@ import pandas as pd
 
 from mfm_pipeline import __version__
 from mfm_pipeline.data import Corpus
+from mfm_pipeline.datasets.stated_table import Statement
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.options import flatten
+from mfm_pipeline.pipelines.states import State
 from mfm_pipeline.pipelines.trials import fingerprint, fingerprint_of_weights
 
 DIGITS_KEPT = 16
@@ -27,7 +29,7 @@ def stated(
     seeds: Iterable[int],
     settings: Mapping[str, Any],
     protocol: str | None = None,
-    model: Mapping[str, Any] | None = None,
+    model: State | None = None,
 ) -> pd.DataFrame:
     """Return a table that says, in its ``attrs``, what it is of.
 
@@ -42,7 +44,7 @@ def stated(
         Parameters that shaped it, by the names of their blocks.
     protocol : str, optional
         Where it has one: how the data was used.
-    model : mapping, optional
+    model : dict, optional
         State of the trained model that it is of.
 
     Returns
@@ -96,7 +98,7 @@ def stated_like(table: pd.DataFrame, corpus: Corpus | None, source: pd.DataFrame
     return result
 
 
-def _of_corpus(corpus: Corpus) -> dict[str, Any]:
+def _of_corpus(corpus: Corpus) -> Statement:
     return {
         "corpus": corpus.name,
         "synthetic": corpus.synthetic,
@@ -104,7 +106,7 @@ def _of_corpus(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def _of_now() -> dict[str, Any]:
+def _of_now() -> Statement:
     run = mlflow.active_run()
     return {
         "run": run.info.run_id if run else None,
@@ -116,4 +118,6 @@ def _of_now() -> dict[str, Any]:
 def _matters(key: str, settings: Mapping[str, Any]) -> bool:
     """Return whether a setting had a part: those of fusion encoders not chosen had none."""
     block, found, option = key.partition(".fusion_options.")
-    return not found or option.split(".")[0] == settings.get(f"{block}.fusion")
+    if found:
+        return option.split(".")[0] == settings.get(f"{block}.fusion")
+    return not key.endswith(".resume")
