@@ -13,7 +13,7 @@ import torch
 import mfm_pipeline
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.models import Blueprint, ModelOptions
-from mfm_pipeline.pipelines.provenance import model_digest, stated, stated_like
+from mfm_pipeline.pipelines.provenance import DIGITS_KEPT, stated, stated_like
 from mfm_pipeline.training import TrainingOptions
 from tests.conftest import MakeCorpus
 
@@ -39,6 +39,7 @@ def test_a_table_says_what_it_is_of(
     assert says["settings"]["model.discriminative.latent"] == 32
     # Of the fusion encoder that was chosen alone.
     options = {key.split(".")[2] for key in says["settings"] if "fusion_options" in key}
+    assert "training.resume" not in says["settings"]
     assert options == {"mfn"} == {says["settings"]["model.fusion"]}
     assert not TABLE.attrs
 
@@ -55,14 +56,14 @@ def test_other_data_and_other_models_are_told_apart(make_corpus: MakeCorpus) -> 
     assert of_one.attrs["data"] == stated(TABLE, corpus, seeds=[], settings={}).attrs["data"]
     blueprint = Blueprint.of(corpus.train, ModelOptions())
     state = blueprint.to_state(blueprint.build())
-    before = model_digest(state)
-    assert stated(TABLE, corpus, seeds=[0], settings={}, model=state).attrs["model"] == before
+    one = stated(TABLE, corpus, seeds=[0], settings={}, model=state).attrs["model"]
+    assert len(one) == len(of_one.attrs["data"]) == DIGITS_KEPT
     again = {"description": state["description"], "weights": dict(state["weights"])}
-    assert model_digest(again) == before
+    assert stated(TABLE, corpus, seeds=[0], settings={}, model=again).attrs["model"] == one
     name = max(again["weights"])
     again["weights"][name] = torch.nextafter(again["weights"][name], torch.tensor(9.0))
-    assert model_digest(again) != before
-    assert model_digest({**state, "description": {}}) != before
+    for differs in (again, {**state, "description": {}}):
+        assert stated(TABLE, corpus, seeds=[0], settings={}, model=differs).attrs["model"] != one
 
 
 def test_what_is_made_from_a_table_states_the_same_settings(make_corpus: MakeCorpus) -> None:
@@ -73,5 +74,8 @@ def test_what_is_made_from_a_table_states_the_same_settings(make_corpus: MakeCor
     made = stated_like(TABLE.tail(1), corpus, source)
     same = ("corpus", "data", "seeds", "settings", "protocol", "model", "version")
     assert {k: made.attrs[k] for k in same} == {k: source.attrs[k] for k in same}
+    other = make_corpus(seed=1)
+    assert stated_like(TABLE, other, source).attrs["data"] != source.attrs["data"]
+    assert stated_like(TABLE, None, source).attrs["data"] == source.attrs["data"]
     with pytest.raises(DataError, match=r"metric, MFM.*make it again"):
         stated_like(TABLE, corpus, TABLE)

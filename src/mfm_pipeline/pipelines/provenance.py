@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import mlflow
-import numpy as np
 import pandas as pd
 
 from mfm_pipeline import __version__
 from mfm_pipeline.data import Corpus
+from mfm_pipeline.datasets.stated_table import Statement
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.options import flatten
-from mfm_pipeline.pipelines.trials import fingerprint
+from mfm_pipeline.pipelines.states import State
+from mfm_pipeline.pipelines.trials import fingerprint, fingerprint_of_weights
+
+DIGITS_KEPT = 16
+"""Of the digests of data and models: enough to tell them apart."""
 
 
 def stated(
@@ -26,7 +29,7 @@ def stated(
     seeds: Iterable[int],
     settings: Mapping[str, Any],
     protocol: str | None = None,
-    model: Mapping[str, Any] | None = None,
+    model: State | None = None,
 ) -> pd.DataFrame:
     """Return a table that says, in its ``attrs``, what it is of.
 
@@ -41,7 +44,7 @@ def stated(
         Parameters that shaped it, by the names of their blocks.
     protocol : str, optional
         Where it has one: how the data was used.
-    model : mapping, optional
+    model : dict, optional
         State of the trained model that it is of.
 
     Returns
@@ -52,19 +55,14 @@ def stated(
         ``model`` (a digest of the state), ``run`` (of MLflow), ``date`` (UTC) and
         ``version`` in ``attrs``; what it does not have is None.
     """
-    run = mlflow.active_run()
     flat = {key: leaf for name, block in settings.items() for key, leaf in flatten(name, block)}
     statement = {
-        "corpus": corpus.name,
-        "synthetic": corpus.synthetic,
-        "data": fingerprint(corpus)[:16],
+        **_of_corpus(corpus),
         "seeds": [int(seed) for seed in seeds],
         "settings": {key: value for key, value in flat.items() if _matters(key, flat)},
         "protocol": protocol,
-        "model": None if model is None else model_digest(model),
-        "run": run.info.run_id if run else None,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": __version__,
+        "model": None if model is None else fingerprint_of_weights(model)[:DIGITS_KEPT],
+        **_of_now(),
     }
     result = table.copy()
     # As it will be read again.
@@ -72,14 +70,14 @@ def stated(
     return result
 
 
-def stated_like(table: pd.DataFrame, corpus: Corpus, source: pd.DataFrame) -> pd.DataFrame:
+def stated_like(table: pd.DataFrame, corpus: Corpus | None, source: pd.DataFrame) -> pd.DataFrame:
     """Return a table that states the seeds and settings of the one it was made from.
 
     Parameters
     ----------
     table : DataFrame
-    corpus : Corpus
-        That its numbers are of.
+    corpus : Corpus or None
+        That its numbers are of; None for that of the source.
     source : DataFrame
         As `stated` returned it, or read from its file.
 
@@ -93,22 +91,33 @@ def stated_like(table: pd.DataFrame, corpus: Corpus, source: pd.DataFrame) -> pd
             f"a table with columns {', '.join(map(str, source.columns[:4]))}, ...: found no "
             "statement of what it is of; expected one in its .json: make it again"
         )
-    result = stated(table, corpus, seeds=source.attrs["seeds"], settings={})
-    result.attrs |= {name: source.attrs[name] for name in ("settings", "protocol", "model")}
+    result = table.copy()
+    result.attrs = {**source.attrs, **_of_now()}
+    if corpus is not None:
+        result.attrs |= _of_corpus(corpus)
     return result
+
+
+def _of_corpus(corpus: Corpus) -> Statement:
+    return {
+        "corpus": corpus.name,
+        "synthetic": corpus.synthetic,
+        "data": fingerprint(corpus)[:DIGITS_KEPT],
+    }
+
+
+def _of_now() -> Statement:
+    run = mlflow.active_run()
+    return {
+        "run": run.info.run_id if run else None,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+    }
 
 
 def _matters(key: str, settings: Mapping[str, Any]) -> bool:
     """Return whether a setting had a part: those of fusion encoders not chosen had none."""
     block, found, option = key.partition(".fusion_options.")
-    return not found or option.split(".")[0] == settings.get(f"{block}.fusion")
-
-
-def model_digest(state: Mapping[str, Any]) -> str:
-    """Return a digest of a model: of its description and all its weights."""
-    digest = hashlib.sha256(json.dumps(state["description"], sort_keys=True).encode())
-    for name, weights in sorted(state["weights"].items()):
-        array = weights.detach().cpu().numpy()
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:16]
+    if found:
+        return option.split(".")[0] == settings.get(f"{block}.fusion")
+    return not key.endswith(".resume")

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from mfm_pipeline.config import DIGITS, SAMPLE_CORPUS
 from mfm_pipeline.errors import DataError
+from mfm_pipeline.evaluation.missing import NONE
+from mfm_pipeline.reporting.paper import corpora_of
 
 OURS = "ours"
 PAPER = "paper"
+
+IMAGE_CORPORA = ("svhn_mnist", "blended_mnist")
+"""Environments of images alone; the sample has digits beside its sequences."""
 
 BOUNDS = ("planted factor",)
 """Predictors that see what no model may: never the best."""
@@ -38,8 +44,8 @@ class Exhibit:
     of_its_corpora : bool
         Whether it says nothing about other corpora than the paper's: a table of
         earlier models on them, or one that another exhibit shows of every corpus.
-    remark : str
-        On the paper's own.
+    drawn_of : tuple of str
+        Corpora of the paper's own, where it is a drawing without numbers.
     """
 
     key: str
@@ -51,7 +57,23 @@ class Exhibit:
     figures: tuple[str, ...] = ()
     pages: tuple[str, ...] = ()
     of_its_corpora: bool = False
-    remark: str = ""
+    drawn_of: tuple[str, ...] = ()
+
+    @property
+    def of_images(self) -> bool:
+        """Whether it is of pairs of images: made in their namespace."""
+        return self.source.startswith(f"{DIGITS}/")
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """Corpora of the paper's own."""
+        return corpora_of(self.key) or self.drawn_of
+
+    def can_be_made_of(self, corpus: str) -> bool:
+        """Whether its pipeline is one for the corpus of an environment."""
+        if self.of_its_corpora:
+            return corpus in self.corpora
+        return self.of_images == (corpus in IMAGE_CORPORA) or corpus == SAMPLE_CORPUS
 
 
 def _predictors(comparison: pd.DataFrame) -> pd.DataFrame:
@@ -84,8 +106,12 @@ def _models(table: pd.DataFrame) -> pd.DataFrame:
 
 def _patterns(table: pd.DataFrame) -> pd.DataFrame:
     _check(table, ("method", "missing"))
-    # What is observed is the rest.
-    return table.fillna({"missing": ""}).drop(columns="observed", errors="ignore")
+    whole = table["missing"] == NONE
+    # Named as in the paper; what is observed is the rest.
+    named = table.assign(
+        method=table["method"].mask(whole, "MFM"), missing=table["missing"].mask(whole, "")
+    )
+    return named.drop(columns="observed", errors="ignore")
 
 
 def _information(table: pd.DataFrame) -> pd.DataFrame:
@@ -96,7 +122,7 @@ def _information(table: pd.DataFrame) -> pd.DataFrame:
 def _ratios(information: pd.DataFrame) -> pd.DataFrame:
     """Turn a table of modalities into one of ways to measure, by modality."""
     _check(information, ("modality", "ratio"))
-    ways = [name for name in ("kernel", "bandwidth", "time") if name in information]
+    ways = [c for c in ("kernel", "bandwidth", "scale", "estimator", "time") if c in information]
     named = information.assign(
         method=[
             ", ".join(f"{name} {value}" for name, value in zip(ways, row, strict=True)) or "MFM"
@@ -139,7 +165,7 @@ EXHIBITS = (
         "compare_digits",
         _models,
         figures=("digits/model_comparison.png",),
-        remark="The paper draws its own as bars; its text has no numbers for them.",
+        drawn_of=IMAGE_CORPORA[:1],
     ),
     Exhibit(
         "figure_2c",
@@ -149,7 +175,7 @@ EXHIBITS = (
         "generate",
         _scores,
         figures=("digits/generated/*.png",),
-        remark="The paper shows images alone, and scores none.",
+        drawn_of=IMAGE_CORPORA[:1],
     ),
     Exhibit(
         "figure_3",
@@ -176,9 +202,9 @@ EXHIBITS = (
         "information",
         "interpret",
         _information,
-        figures=("information*.png", "gradient_flow*.png"),
+        figures=("information*.png", "gradient_flow/*.png"),
         pages=("gradient_flow*.html",),
-        remark="The paper draws its own, of CMU-MOSI; its text has no numbers for them.",
+        drawn_of=("cmu_mosi",),
     ),
     Exhibit(
         "table_3",

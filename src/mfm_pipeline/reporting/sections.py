@@ -15,7 +15,7 @@ from mfm_pipeline.config import SAMPLE_CORPUS
 from mfm_pipeline.datasets.results import Results
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.reporting.exhibits import BOUNDS, OURS, PAPER, Exhibit
-from mfm_pipeline.reporting.paper import corpora_of, paper_notes, paper_rows
+from mfm_pipeline.reporting.paper import paper_notes, paper_rows
 
 Statement = Mapping[Any, Any]
 Status = Literal["run", "not run", "of other corpora"]
@@ -72,11 +72,9 @@ def make_section(exhibit: Exhibit, results: Results, corpus: str) -> Section:
     DataError
         If a table of results is not what its pipeline writes.
     """
-    theirs = corpora_of(exhibit.key)
-    if exhibit.of_its_corpora and corpus not in theirs:
-        command = " or ".join(_command("report", name) for name in theirs)
-        return Section(exhibit, "of other corpora", command)
     result = results.table(corpus, exhibit.source)
+    if not exhibit.can_be_made_of(corpus) and (result is None or exhibit.of_its_corpora):
+        return Section(exhibit, "of other corpora", _command("report", exhibit.corpora[0]))
     paper = paper_rows(exhibit.key, corpus)
     ours = pd.DataFrame() if result is None else _rows(exhibit, result, corpus)
     table = _beside(paper, ours)
@@ -89,7 +87,7 @@ def make_section(exhibit: Exhibit, results: Results, corpus: str) -> Section:
         notes=_notes(table, exhibit.key, corpus),
         best=best_cells(table),
         statement=statement,
-        remarks=_remarks(exhibit, corpus, theirs),
+        remarks=_remarks(exhibit, corpus),
         warnings=()
         if result is None
         else stale(statement, _latest(results, corpus, exhibit.source)),
@@ -175,7 +173,7 @@ def _beside(paper: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
     if "missing" in table:
         table["missing"] = table["missing"].fillna("")
         # Ours names every pattern; none missing comes first.
-        order = {name: i for i, name in enumerate(parts[-1]["missing"].fillna("").unique())}
+        order = {name: i for i, name in enumerate(parts[-1]["missing"].unique())}
         order = {**{name: len(order) for name in table["missing"]}, **order, "": -1}
         table = table.sort_values(
             "missing", key=lambda names: names.map(order), kind="stable", ignore_index=True
@@ -202,12 +200,13 @@ def _notes(table: pd.DataFrame, key: str, corpus: str) -> dict[tuple[int, str], 
     }
 
 
-def _remarks(exhibit: Exhibit, corpus: str, theirs: tuple[str, ...]) -> tuple[str, ...]:
-    if exhibit.remark:
-        return (exhibit.remark,)
-    if corpus in theirs:
+def _remarks(exhibit: Exhibit, corpus: str) -> tuple[str, ...]:
+    theirs = ", ".join(exhibit.corpora)
+    if exhibit.drawn_of:
+        return (f"The paper draws its own, of {theirs}; its text has no numbers for it.",)
+    if corpus in exhibit.corpora:
         return ()
-    return (f"The paper has no figure for {corpus} here; its own are of {', '.join(theirs)}.",)
+    return (f"The paper has no figure for {corpus} here; its own are of {theirs}.",)
 
 
 def _latest(results: Results, corpus: str, source: str) -> Statement:
