@@ -87,7 +87,7 @@ def over_seeds(scores: pd.DataFrame, keys: Sequence[str] = KEYS) -> pd.DataFrame
     """
     metrics = [str(c) for c in scores if c not in (*keys, "seed")]
     groups = scores.groupby(list(keys), sort=False)
-    columns = {"seeds": groups["seed"].nunique()}
+    columns: dict[str, pd.Series[Any]] = {"seeds": groups["seed"].nunique()}
     for metric in metrics:
         columns |= {metric: groups[metric].mean(), f"{metric}_sd": groups[metric].std()}
     return pd.DataFrame(columns).reset_index()
