@@ -41,6 +41,8 @@ class Modality:
         Which of the images each sample has; images only. Samples, and splits,
         may share images, and none is copied. Without, N is n and each sample
         has its own.
+    generated : ndarray of bool, shape (n,), optional
+        Samples whose values a model made, of what else they have; none without.
 
     Raises
     ------
@@ -53,9 +55,16 @@ class Modality:
     present: BoolArray
     steps: BoolArray | None = None
     rows: NDArray[np.int64] | None = None
+    generated: BoolArray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.values) if self.rows is None else len(self.rows)
+        made = self.generated
+        if made is not None and (made.shape != (n,) or made.dtype != np.bool_):
+            raise DataError(
+                f"what is generated is {made.dtype} of shape {made.shape}; "
+                f"expected bool of shape ({n},)"
+            )
         if self.present.shape != (n,) or self.present.dtype != np.bool_:
             raise DataError(
                 f"presence is {self.present.dtype} of shape {self.present.shape}; "
@@ -105,10 +114,11 @@ class Modality:
     def select(self, index: Index) -> Modality:
         """Return the samples at `index`; of images with rows, the rows alone."""
         present = self.present[index]
+        made = None if self.generated is None else self.generated[index]
         if self.rows is not None:
-            return Modality(self.values, present, rows=self.rows[index])
+            return Modality(self.values, present, rows=self.rows[index], generated=made)
         steps = None if self.steps is None else self.steps[index]
-        return Modality(self.values[index], present, steps)
+        return Modality(self.values[index], present, steps, generated=made)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +168,8 @@ class Targets:
         Regression: ``(n, k)`` float32. Multilabel: ``(n, k)`` float32 of 0 and
         1. Multiclass: ``(n,)`` int64, the index of the class.
     names : tuple of str
-        Names of the ``k`` targets or labels, or of the classes.
+        Names of the ``k`` targets or labels, or of the classes; none where nothing is
+        known of them, see `unknown`.
     task : {"regression", "multiclass", "multilabel"}
 
     Raises
@@ -194,6 +205,24 @@ class Targets:
             raise DataError(f"targets of {bad} sample(s) are missing or not finite")
         if self.task == "multilabel" and not np.isin(self.values, (0.0, 1.0)).all():
             raise DataError("multilabel targets hold something other than 0 and 1")
+
+    @classmethod
+    def unknown(cls, n: int) -> Targets:
+        """Return targets of `n` samples without labels: a regression on nothing."""
+        return cls(np.zeros((n, 0), dtype=np.float32), (), "regression")
+
+    @property
+    def typical(self) -> NDArray[np.float64]:
+        """What is said of a sample that nothing is known of, shape ``(k,)``.
+
+        The median of each target, or how frequent each class or label is.
+        """
+        if self.task == "regression":
+            return np.asarray(np.median(self.values, axis=0), dtype=np.float64)
+        if self.task == "multilabel":
+            return np.asarray(self.values.mean(axis=0), dtype=np.float64)
+        counts = np.bincount(self.values, minlength=len(self.names))
+        return np.asarray(counts / counts.sum())
 
     def select(self, index: Index) -> Targets:
         """Return the targets of the samples at `index`."""
@@ -291,8 +320,8 @@ class Corpus:
     ----------
     name : str
     splits : mapping of str to Split
-        ``train``, ``valid`` and ``test``, none of them empty, alike in
-        modalities and targets.
+        ``train``, ``valid`` and ``test``; or one alone, of new data. None is empty, and
+        they are alike in modalities and targets.
     synthetic : bool
         Whether the data was generated; said wherever its numbers appear.
     left_out : tuple of str
@@ -301,6 +330,9 @@ class Corpus:
         What ingestion dropped, shortened or repaired, by reason.
     features : mapping of str to tuple of str
         Names of the d columns of a modality, for those whose files name them.
+    preparation : mapping of str to any
+        What was done to the values since they were aligned, as JSON can hold it: new data
+        has to go through the same before a model sees it. Empty until they are scaled.
 
     Raises
     ------
@@ -315,28 +347,30 @@ class Corpus:
     left_out: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    preparation: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if tuple(self.splits) != SPLIT_NAMES:
+        names = tuple(self.splits)
+        if names != SPLIT_NAMES and len(names) != 1:
             raise DataError(
                 f"corpus {self.name}: splits are {', '.join(self.splits) or 'none'}; "
-                f"expected {', '.join(SPLIT_NAMES)}"
+                f"expected {', '.join(SPLIT_NAMES)}, or one alone"
             )
-        first = self.splits["train"]
+        first = self.splits[names[0]]
         for name, split in self.splits.items():
             if len(split) == 0:
                 raise DataError(f"corpus {self.name}: split '{name}' is empty")
             if split.targets.names != first.targets.names:
                 raise DataError(
                     f"corpus {self.name}: targets of '{name}' are {split.targets.names}; "
-                    f"those of 'train' are {first.targets.names}"
+                    f"those of '{names[0]}' are {first.targets.names}"
                 )
             shapes = {key: m.shape for key, m in split.modalities.items()}
             expected = {key: m.shape for key, m in first.modalities.items()}
             if shapes != expected:
                 raise DataError(
                     f"corpus {self.name}: modalities of '{name}' are {shapes}; "
-                    f"those of 'train' are {expected}"
+                    f"those of '{names[0]}' are {expected}"
                 )
         for key, names in self.features.items():
             modality = first.modalities.get(key)
@@ -355,17 +389,25 @@ class Corpus:
     @property
     def train(self) -> Split:
         """The training split."""
-        return self.splits["train"]
+        return self._split("train")
 
     @property
     def valid(self) -> Split:
         """The validation split."""
-        return self.splits["valid"]
+        return self._split("valid")
 
     @property
     def test(self) -> Split:
         """The test split."""
-        return self.splits["test"]
+        return self._split("test")
+
+    def _split(self, name: str) -> Split:
+        if name not in self.splits:
+            raise DataError(
+                f"corpus {self.name}: found split '{', '.join(self.splits)}' alone; "
+                f"expected '{name}' beside it"
+            )
+        return self.splits[name]
 
 
 def _check_rows(rows: NDArray[np.int64] | None, images: int) -> None:

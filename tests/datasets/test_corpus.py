@@ -160,7 +160,7 @@ def _load_error(dataset: CorpusDataset) -> str:
     return str(caught.value.__cause__)
 
 
-@pytest.mark.parametrize("version", [2, "3", None])
+@pytest.mark.parametrize("version", [3, "4", None])
 def test_another_version_is_refused(
     version: object, dataset: CorpusDataset, tmp_path: Path
 ) -> None:
@@ -168,7 +168,7 @@ def test_another_version_is_refused(
         del file.attrs["schema_version"]
         if version is not None:
             file.attrs["schema_version"] = version
-    assert f"corpus.h5: schema_version: found {version}; expected 3" in _load_error(dataset)
+    assert f"corpus.h5: schema_version: found {version}; expected 4" in _load_error(dataset)
 
 
 def test_damage_is_refused(dataset: CorpusDataset, tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 """A `Corpus` as one HDF5 file.
 
-Layout, version 3: at the root an attribute ``schema_version`` and one string ``corpus``
-(JSON: name, synthetic, left_out, counts, features, modalities, targets, task); a group a
-split with ``ids``, ``targets``, ``words`` (optional), and a group a modality with
-``present`` and ``values``, ``steps`` (sequences only). Images that samples share lie once
-in the group ``images``, numbered; ``rows`` and ``images``, the number, stand in place of
-``values``. Strings are UTF-8 of fixed length.
+Layout, version 4: at the root an attribute ``schema_version`` and one string ``corpus``
+(JSON: name, synthetic, left_out, counts, features, preparation, splits, modalities,
+targets, task); a group a split with ``ids``, ``targets``, ``words`` (optional), and a
+group a modality with ``present`` and ``values``, ``steps`` (sequences only), ``generated``
+(optional). Images that samples share lie once in the group ``images``, numbered; ``rows``
+and ``images``, the number, stand in place of ``values``. Strings are UTF-8 of fixed length.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from kedro.io import AbstractDataset
 from numpy.typing import NDArray
 
-from mfm_pipeline.data import SPLIT_NAMES, Corpus, Modality, Split, Targets
+from mfm_pipeline.data import Corpus, Modality, Split, Targets
 from mfm_pipeline.datasets.atomic import replacing
 from mfm_pipeline.datasets.hdf5 import (
     child_dataset,
@@ -32,7 +32,7 @@ from mfm_pipeline.datasets.hdf5 import (
 from mfm_pipeline.datasets.reading import reading
 from mfm_pipeline.errors import DataError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 def write_corpus(path: Path, corpus: Corpus) -> None:
@@ -43,19 +43,22 @@ def write_corpus(path: Path, corpus: Corpus) -> None:
     DataError
         If a modality's name cannot be the name of an HDF5 group.
     """
+    first = next(iter(corpus.splits.values()))
     header = {
         "name": corpus.name,
         "synthetic": corpus.synthetic,
         "left_out": list(corpus.left_out),
         "counts": dict(corpus.counts),
         "features": {key: list(names) for key, names in corpus.features.items()},
-        "modalities": list(corpus.train.modalities),
-        "targets": list(corpus.train.targets.names),
-        "task": corpus.train.targets.task,
+        "preparation": dict(corpus.preparation),
+        "splits": list(corpus.splits),
+        "modalities": list(first.modalities),
+        "targets": list(first.targets.names),
+        "task": first.targets.task,
     }
-    for name in corpus.train.modalities:
+    for name in (*first.modalities, *corpus.splits):
         if not name or "/" in name or name == ".":
-            raise DataError(f"{path}: found modality '{name}'; expected a name without '/'")
+            raise DataError(f"{path}: found '{name}'; expected a name without '/'")
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
         # No attribute: HDF5 stores 64 kB in one, too few for the names of many features.
@@ -82,12 +85,13 @@ def read_corpus(path: Path) -> Corpus:
                 name=header["name"],
                 splits={
                     name: _read_split(child_group(file, name, path), header, shared, path)
-                    for name in SPLIT_NAMES
+                    for name in header["splits"]
                 },
                 synthetic=header["synthetic"],
                 left_out=tuple(header["left_out"]),
                 counts=header["counts"],
                 features={key: tuple(names) for key, names in header["features"].items()},
+                preparation=header["preparation"],
             )
         except DataError as error:
             if str(error).startswith(str(path)):
@@ -161,6 +165,8 @@ def _write_split(group: h5py.Group, split: Split, shared: _SharedImages) -> None
     for name, modality in split.modalities.items():
         stored = group.create_group("modalities/" + name)
         stored.create_dataset("present", data=modality.present)
+        if modality.generated is not None:
+            stored.create_dataset("generated", data=modality.generated)
         if modality.rows is not None:
             stored.create_dataset("rows", data=modality.rows)
             stored.create_dataset("images", data=shared.write(modality.values))
@@ -206,11 +212,12 @@ def _read_modality(group: h5py.Group, shared: _SharedImages, path: Path) -> Moda
     def read(name: str) -> NDArray[Any]:
         return read_numbers(child_dataset(group, name, path), path)
 
+    made = read("generated") if "generated" in group else None
     if "rows" in group:
         images = shared.read(int(read("images")))
-        return Modality(images, present=read("present"), rows=read("rows"))
+        return Modality(images, present=read("present"), rows=read("rows"), generated=made)
     steps = read("steps") if "steps" in group else None
-    return Modality(values=read("values"), present=read("present"), steps=steps)
+    return Modality(read("values"), present=read("present"), steps=steps, generated=made)
 
 
 def _encode(text: NDArray[np.str_]) -> NDArray[np.bytes_]:

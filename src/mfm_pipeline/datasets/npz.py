@@ -17,7 +17,8 @@ from mfm_pipeline.datasets.bundle import Bundle, BundleDataset, bundle_of
 from mfm_pipeline.datasets.reading import check_file, reading
 
 _EXPECTED = "an intact .npz file of numbers and strings"
-_NAME = re.compile(r"([^/_]+)[/_](.+)\.npy", re.DOTALL)
+_NAME = re.compile(r"([^/_]+)[/_](.+)", re.DOTALL)
+_ANY = re.compile(r".+", re.DOTALL)
 
 
 def read_npz(path: Path) -> Bundle:
@@ -33,17 +34,33 @@ def read_npz(path: Path) -> Bundle:
         If it is missing, empty or damaged, holds Python objects, claims to unpack to far
         more than it stores, or has no train, valid and test.
     """
-    check_file(path, "a .npz file")
     splits: dict[str, dict[str, NDArray[Any]]] = {}
+    for name, array in read_arrays(path, _NAME).items():
+        match = _NAME.fullmatch(name)
+        assert match is not None
+        splits.setdefault(match[1], {})[match[2]] = array
+    return bundle_of(path, splits)
+
+
+def read_arrays(path: Path, wanted: re.Pattern[str] = _ANY) -> dict[str, NDArray[Any]]:
+    """Read the arrays of a `.npz` file whose names fit a pattern; see `read_npz`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        In their order.
+    """
+    check_file(path, "a .npz file")
+    arrays: dict[str, NDArray[Any]] = {}
     with reading(path, "archive", _EXPECTED), ZipFile(path) as archive:
         members = archive.infolist()
         _check_sizes(path, members)
         for member in members:
-            if match := _NAME.fullmatch(member.filename):
-                split, name = match.groups()
+            name = member.filename.removesuffix(".npy")
+            if name != member.filename and wanted.fullmatch(name):
                 with reading(path, repr(member.filename), _EXPECTED), archive.open(member) as file:
-                    splits.setdefault(split, {})[name] = _read_array(file)
-    return bundle_of(path, splits)
+                    arrays[name] = _read_array(file)
+    return arrays
 
 
 class NpzDataset(BundleDataset):

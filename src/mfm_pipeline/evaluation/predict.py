@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import entr
 from torch import Tensor
 
-from mfm_pipeline.data import BoolArray, Corpus, Modality, Split, Targets
-from mfm_pipeline.evaluation.trivial import trivial_prediction
+from mfm_pipeline.data import BoolArray, Corpus, Modality, Split, Targets, Task
+from mfm_pipeline.features.holes import observed_patterns
 from mfm_pipeline.models import MFM, Inputs, MfmOutput
-
-MODEL, TRIVIAL = "model", "trivial"
-"""What a prediction was made by: a sample with nothing that is read gets the trivial one."""
-
+from mfm_pipeline.models.completed import NOTHING, Complete, Completed, complete
 
 _BLOCK = 4096
 """Images that are summed at once."""
+
+
+class Outcome(NamedTuple):
+    """What is predicted.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of targets, labels or classes.
+    task : {"regression", "multiclass", "multilabel"}
+    typical : array-like of float, shape (k,), or None
+        What a sample is predicted of which nothing is known, see `Targets.typical`;
+        missing values where that is not known.
+    """
+
+    names: tuple[str, ...]
+    task: Task
+    typical: ArrayLike | None
+
+    @classmethod
+    def of(cls, train: Targets) -> Outcome:
+        """Return what a model is trained to predict."""
+        return cls(train.names, train.task, train.typical)
 
 
 def predict_corpus(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
@@ -29,14 +51,13 @@ def predict_corpus(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a sample: ``id``, ``split``, ``predicted_by`` (``model``, or
-        ``trivial`` for a sample without any modality that the model reads), and by task:
-        ``true/<target>`` and ``predicted/<target>`` (regression); those and
-        ``probability/<label>`` (multilabel); ``true``, ``predicted`` and
-        ``probability/<class>`` (multiclass).
+        As `predict_split` returns it, with ``split`` behind ``id``. A sample without any
+        modality that the model reads is predicted by what is ``trivial``.
     """
+    outcome = Outcome.of(corpus.train.targets)
+    infer = partial(complete, model.eval())
     tables = [
-        _predict_split(model, split, corpus.train.targets, batch_size).assign(split=name)
+        predict_split(model, infer, split, outcome, batch_size).assign(split=name)
         for name, split in corpus.splits.items()
     ]
     table = pd.concat(tables, ignore_index=True)
@@ -64,12 +85,7 @@ def decide(predicted: NDArray[Any], known: BoolArray, train: Targets) -> NDArray
     train : Targets
         Of the training split.
     """
-    trivial = trivial_prediction(train, len(predicted))
-    if train.task == "multiclass":
-        return np.asarray(np.where(known, predicted.argmax(axis=1), trivial))
-    if train.task == "multilabel":
-        predicted = predicted > 0.5
-    return np.where(known[:, None], predicted, trivial).astype(np.float32)
+    return _decided(np.where(known[:, None], predicted, train.typical), train.task)
 
 
 def reconstruction_errors(model: MFM, corpus: Corpus, batch_size: int) -> pd.DataFrame:
@@ -105,27 +121,83 @@ def reconstruction_errors(model: MFM, corpus: Corpus, batch_size: int) -> pd.Dat
     return pd.concat(tables, ignore_index=True)
 
 
-def _predict_split(model: MFM, split: Split, train: Targets, batch_size: int) -> pd.DataFrame:
-    outputs = [
-        model.to_target_units(output.prediction) for _, output in _batches(model, split, batch_size)
-    ]
-    predicted = torch.cat(outputs).numpy()
-    known = split.has_any(model.reads)
-    decided = decide(predicted, known, train)
+def predict_split(
+    model: MFM, infer: Complete, split: Split, outcome: Outcome, batch_size: int
+) -> pd.DataFrame:
+    """Predict samples, whatever they lack.
+
+    Parameters
+    ----------
+    model : MFM
+        Whose units predictions are in.
+    infer : callable
+        From `Inputs` to `Completed`.
+    split : Split
+        As the model was trained on; its targets may be unknown.
+    outcome : Outcome
+    batch_size : int
+
+    Returns
+    -------
+    DataFrame
+        One row a sample: ``id``; ``predicted_by``, see `Completed.inferred_by`;
+        ``observed``, the modalities that it has (``language+acoustic``); and by task, the
+        true ones only where they are known:
+
+        * regression: ``true/<target>``, ``predicted/<target>``, and of a model with
+          several heads ``sd/<target>``, the standard deviation of what they predict;
+        * multiclass: ``true``, ``predicted``, ``probability/<class>``, and ``entropy`` of
+          those, in nats;
+        * multilabel: ``true/<label>``, ``predicted/<label>``, ``probability/<label>``,
+          and ``entropy/<label>`` of yes against no, in nats.
+    """
+    found = [done for _, done in completed_batches(infer, split, batch_size)]
+    predicted = torch.cat([done.prediction for done in found]).numpy()
+    by = np.concatenate([done.inferred_by for done in found])
+    nothing = (by == NOTHING)[:, None]
+    typical = np.full(len(outcome.names), np.nan) if outcome.typical is None else outcome.typical
+    values = np.where(nothing, np.asarray(typical, dtype=predicted.dtype), predicted)
+    present = {name: modality.present for name, modality in split.modalities.items()}
     table: dict[str, Any] = {
         "id": split.ids,
-        "predicted_by": np.where(known, MODEL, TRIVIAL),
+        "predicted_by": by,
+        "observed": observed_patterns(present),
     }
-    if train.task == "regression":
-        return pd.DataFrame(table | _columns(split.targets, decided))
-    probability = np.where(known[:, None], predicted, _frequencies(train))
-    names = {f"probability/{name}": probability[:, i] for i, name in enumerate(train.names)}
-    if train.task == "multilabel":
-        return pd.DataFrame(table | _columns(split.targets, decided) | names)
-    classes = np.array(train.names)
+    known = len(split.targets.names) > 0
+    if outcome.task == "regression":
+        heads = model.to_target_units(torch.cat([done.heads for done in found]))
+        if heads.shape[1] > 1:
+            spread = np.where(nothing, np.float32(np.nan), heads.std(dim=1).numpy())
+            sd = _columns("sd", outcome.names, spread)
+        else:
+            sd = {}
+        return pd.DataFrame(table | _true(split.targets) | _predicted(outcome, values) | sd)
+    probability = _columns("probability", outcome.names, values)
+    if outcome.task == "multilabel":
+        labels = np.where(np.isnan(values), np.float32(np.nan), _decided(values, outcome.task))
+        entropy = _columns("entropy", outcome.names, _entropy(values) + _entropy(1 - values))
+        return pd.DataFrame(
+            table | _true(split.targets) | _predicted(outcome, labels) | probability | entropy
+        )
+    classes = np.array(outcome.names, dtype=object)
+    if known:
+        table["true"] = classes[split.targets.values]
+    choice = classes[_decided(values, outcome.task)]
+    choice[np.isnan(values).any(axis=1)] = None
     return pd.DataFrame(
-        table | {"true": classes[split.targets.values], "predicted": classes[decided]} | names
+        table | {"predicted": choice} | probability | {"entropy": _entropy(values).sum(axis=1)}
     )
+
+
+def completed_batches(
+    infer: Complete, split: Split, batch_size: int
+) -> Iterator[tuple[Inputs, Completed]]:
+    """Infer what the samples of a split lack, batch by batch in their order."""
+    inputs = Inputs.from_split(split)
+    with torch.inference_mode():
+        for positions in torch.split(torch.arange(len(split)), batch_size):
+            batch = inputs[positions]
+            yield batch, infer(batch)
 
 
 def _batches(model: MFM, split: Split, batch_size: int) -> Iterator[tuple[Inputs, MfmOutput]]:
@@ -160,14 +232,25 @@ def mean_square(values: Tensor, mask: Tensor) -> NDArray[Any]:
     return np.asarray((square / observed.clamp(min=1)).numpy())
 
 
-def _columns(targets: Targets, predicted: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    true = {f"true/{name}": targets.values[:, i] for i, name in enumerate(targets.names)}
-    return true | {f"predicted/{name}": predicted[:, i] for i, name in enumerate(targets.names)}
+def _decided(values: NDArray[Any], task: Task) -> NDArray[Any]:
+    """Return the class of probabilities, yes or no of each label, or the values."""
+    if task == "multiclass":
+        return np.asarray(values.argmax(axis=1))
+    return np.asarray(values > 0.5 if task == "multilabel" else values, dtype=np.float32)
 
 
-def _frequencies(train: Targets) -> NDArray[Any]:
-    """Return how frequent each class or label is in train, ``(k,)``."""
-    if train.task == "multiclass":
-        counts = np.bincount(train.values, minlength=len(train.names))
-        return np.asarray(counts / counts.sum())
-    return np.asarray(train.values.mean(axis=0))
+def _true(targets: Targets) -> dict[str, NDArray[Any]]:
+    return _columns("true", targets.names, targets.values)
+
+
+def _predicted(outcome: Outcome, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    return _columns("predicted", outcome.names, values)
+
+
+def _columns(kind: str, names: tuple[str, ...], values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    return {f"{kind}/{name}": values[:, column] for column, name in enumerate(names)}
+
+
+def _entropy(probability: NDArray[Any]) -> NDArray[Any]:
+    """Return ``-p ln p`` of each probability; 0 where it is 0."""
+    return np.asarray(entr(probability))

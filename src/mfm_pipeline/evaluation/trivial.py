@@ -25,11 +25,9 @@ def trivial_prediction(train: Targets, n: int) -> NDArray[Any]:
     ndarray
         ``(n, k)`` values or labels, or ``(n,)`` class indices.
     """
-    constant: NDArray[Any]
+    constant: NDArray[Any] = train.typical.astype(np.float32)
     if train.task == "multiclass":
-        constant = np.array(np.bincount(train.values, minlength=len(train.names)).argmax())
+        constant = np.array(train.typical.argmax())
     elif train.task == "multilabel":
-        constant = (train.values.mean(axis=0) > 0.5).astype(np.float32)
-    else:
-        constant = np.median(train.values, axis=0).astype(np.float32)
+        constant = (train.typical > 0.5).astype(np.float32)
     return np.repeat(constant[None], n, axis=0)

@@ -118,11 +118,12 @@ def fill_steps(slots: Positions, values: NDArray[Any]) -> NDArray[Any]:
 
 
 def fit_steps(values: NDArray[Any], steps: int) -> NDArray[Any]:
-    """Bring sequences (n, T, D) to `steps`: the last are kept, or zeros put before them."""
+    """Bring (n, T, ...) to `steps`: the last are kept, or zeros (or "") put before them."""
     length = values.shape[1]
     if length >= steps:
         return values[:, length - steps :]
-    return np.pad(values, ((0, 0), (steps - length, 0), (0, 0)))
+    padding = np.zeros((len(values), steps - length, *values.shape[2:]), dtype=values.dtype)
+    return np.concatenate([padding, values], axis=1)
 
 
 def _best_of_strays(

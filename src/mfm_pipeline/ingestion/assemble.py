@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from mfm_pipeline.config import SAMPLE_CORPUS
 from mfm_pipeline.data import Corpus, Modality, Split
@@ -60,10 +61,11 @@ def assemble_corpus(
     left_out: tuple[str, ...],
     counts: Mapping[str, int],
     features: Mapping[str, tuple[str, ...]],
+    preparation: Mapping[str, Any],
 ) -> Corpus:
     """Put splits and counts together; samples without any modality stay, and are counted."""
     nothing = sum(int((~split.has_any_modality).sum()) for split in splits.values())
-    modalities = splits["train"].modalities
+    modalities = next(iter(splits.values())).modalities
     all_counts = {**counts, WITHOUT_ANY: nothing}
     return Corpus(
         name=options.corpus,
@@ -72,4 +74,5 @@ def assemble_corpus(
         left_out=left_out,
         counts={reason: count for reason, count in all_counts.items() if count},
         features={name: found for name, found in features.items() if name in modalities},
+        preparation=preparation,
     )

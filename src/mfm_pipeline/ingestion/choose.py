@@ -50,12 +50,13 @@ def find_form(raw: RawFolder, options: IngestionOptions) -> dict[Form, bool]:
     """Say which forms a folder holds labels of."""
     bundled = any(raw.matching(pattern) for pattern in each(options.bundle))
     return {
-        "raw": _has_labels(raw, options),
+        "raw": has_labels(raw, options),
         "prepared": _has_arrays(raw, options) or bundled,
     }
 
 
-def _has_labels(raw: RawFolder, options: IngestionOptions) -> bool:
+def has_labels(raw: RawFolder, options: IngestionOptions) -> bool:
+    """Say whether a folder holds labels of the raw form."""
     globs = (options.labels.csd, options.labels.table)
     return any(find_file(raw, choice, "labels") is not None for choice in globs)
 

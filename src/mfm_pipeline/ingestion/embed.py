@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -75,18 +76,33 @@ def embed_videos(
     vectors: pd.DataFrame,
     raw: RawFolder,
     options: IngestionOptions,
-) -> dict[str, BySplit]:
+    known: WordStatistics | None = None,
+) -> tuple[dict[str, BySplit], WordStatistics | None]:
     """Make a modality of the words' vectors, as if a file had held them.
+
+    Parameters
+    ----------
+    aligner : Aligner
+    spoken : mapping of str to Spoken
+    vectors : DataFrame
+    raw : RawFolder
+    options : IngestionOptions
+    known : WordStatistics, optional
+        Of train, for new data; else they are measured.
 
     Returns
     -------
     dict of str to BySplit
         Empty if no modality is looked up, or there are no vectors.
+    WordStatistics or None
+        Those that were used, if any.
     """
     name = looked_up(raw, options)
     if name is None or vectors.empty or not spoken:
-        return {}
-    lookup = _LookUp.fit(_words_of(aligner, spoken, "train", options), vectors, options)
+        return {}, known
+    if known is None:
+        known = WordStatistics.of(_words_of(aligner, spoken, "train", options), vectors)
+    lookup = _LookUp.build(vectors, known, options)
     for split, plans in aligner.plans.items():
         seen = (
             _without_pauses(spoken[plan.video], options)[1]
@@ -100,7 +116,7 @@ def embed_videos(
         for plan in plans
         if plan.video in spoken
     )
-    return {name: aligner.place(name, vectors.shape[1], results)}
+    return {name: aligner.place(name, vectors.shape[1], results)}, known
 
 
 def _embed_video(
@@ -117,6 +133,43 @@ def _embed_video(
     return {"means": values, "observed": observed}
 
 
+class WordStatistics(NamedTuple):
+    """What is known of words from train alone, and stands for those that have no vector.
+
+    Attributes
+    ----------
+    mean : list of float
+        Of the vectors of train's words.
+    scale : float
+        Their spread.
+    in_capitals : bool
+        Whether all is written in capitals, which a cased table would take for other words:
+        forced aligners do.
+    """
+
+    mean: list[float]
+    scale: float
+    in_capitals: bool
+
+    @classmethod
+    def of(cls, train: NDArray[np.str_], vectors: pd.DataFrame) -> WordStatistics:
+        """Measure the words of train."""
+        in_capitals = not any(token != token.upper() for token in train.tolist())
+        if in_capitals:
+            train = np.char.lower(train)
+        values = vectors.to_numpy(dtype=np.float32)
+        known, found = look_up(train, _index_of(vectors), values)
+        seen = known[found].astype(np.float64)
+        if not len(seen):
+            seen = values.astype(np.float64)
+        mean: list[float] = seen.mean(axis=0).astype(np.float32).tolist()
+        return cls(mean, float(seen.std()), in_capitals)
+
+
+def _index_of(vectors: pd.DataFrame) -> dict[str, int]:
+    return {word: row for row, word in enumerate(vectors.index)}
+
+
 @dataclass(frozen=True, eq=False)
 class _LookUp:
     """Vectors by word; what stands for unknown words is known from train alone."""
@@ -129,21 +182,12 @@ class _LookUp:
     options: IngestionOptions
 
     @classmethod
-    def fit(
-        cls, train: NDArray[np.str_], vectors: pd.DataFrame, options: IngestionOptions
+    def build(
+        cls, vectors: pd.DataFrame, known: WordStatistics, options: IngestionOptions
     ) -> _LookUp:
-        # Forced aligners write capitals, which a cased table would take for another word.
-        in_capitals = not any(token != token.upper() for token in train.tolist())
-        if in_capitals:
-            train = np.char.lower(train)
-        index = {word: row for row, word in enumerate(vectors.index)}
         values = vectors.to_numpy(dtype=np.float32)
-        known, found = look_up(train, index, values)
-        seen = known[found].astype(np.float64)
-        if not len(seen):
-            seen = values.astype(np.float64)
-        mean = seen.mean(axis=0).astype(np.float32)
-        return cls(index, values, mean, float(seen.std()), in_capitals, options)
+        mean = np.array(known.mean, dtype=np.float32)
+        return cls(_index_of(vectors), values, mean, known.scale, known.in_capitals, options)
 
     def __call__(self, tokens: NDArray[np.str_]) -> tuple[NDArray[np.float32], BoolArray]:
         tokens = self._as_spoken(tokens)

@@ -113,14 +113,12 @@ class SequenceLabels:
         return np.array(ids)
 
 
-class TableLabels:
-    """Labels in a CSV; the targets' names are its columns."""
+class TableSegments:
+    """The segments of a CSV, whose labels are not known."""
 
-    def __init__(self, table: LabelTable, options: TargetOptions) -> None:
+    def __init__(self, table: LabelTable) -> None:
         self.path = table.path
         self._table = table
-        self._options = options
-        self._labels = _table_labels(table, options)
         self.timed = bool(np.isfinite(table.intervals).all())
         order = np.argsort(table.videos, kind="stable")
         names, begins = np.unique(table.videos[order], return_index=True)
@@ -130,7 +128,7 @@ class TableLabels:
 
     @property
     def videos(self) -> Collection[str]:
-        """Ids of the labelled videos."""
+        """Ids of the videos."""
         return self._rows.keys()
 
     def ids_of(self, video: str) -> NDArray[np.str_]:
@@ -139,11 +137,7 @@ class TableLabels:
 
     def read(self, video: str) -> VideoLabels:
         """Return the segments of one video."""
-        rows = self._rows[video]
-        return _choose(
-            self._table.ids[rows], self._table.intervals[rows], self._labels[rows], self._options,
-            None, f"{self.path}: video {video!r}",
-        )  # fmt: skip
+        return _unlabelled(self.ids_of(video), self._table.intervals[self._rows[video]])
 
     def _one_a_video(self, values: NDArray[np.str_] | None, column: str) -> dict[str, str] | None:
         if values is None:
@@ -156,6 +150,59 @@ class TableLabels:
                     f"expected one {column} a video"
                 )
         return {video: str(one[0]) for video, one in found.items()}
+
+
+class TableLabels(TableSegments):
+    """Labels in a CSV; the targets' names are its columns."""
+
+    def __init__(self, table: LabelTable, options: TargetOptions) -> None:
+        self._options = options
+        self._labels = _table_labels(table, options)
+        super().__init__(table)
+
+    def read(self, video: str) -> VideoLabels:
+        """Return the segments of one video."""
+        rows = self._rows[video]
+        return _choose(
+            self._table.ids[rows], self._table.intervals[rows], self._labels[rows], self._options,
+            None, f"{self.path}: video {video!r}",
+        )  # fmt: skip
+
+
+class WholeVideos:
+    """Videos of which nothing is known but their files: each is one segment.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    videos : collection of str
+    """
+
+    splits: Mapping[str, str] | None = None
+    speakers: Mapping[str, str] | None = None
+    timed = False
+
+    def __init__(self, path: Path, videos: Collection[str]) -> None:
+        self.path = path
+        self._videos = dict.fromkeys(videos)
+
+    @property
+    def videos(self) -> Collection[str]:
+        """Ids of the videos."""
+        return self._videos.keys()
+
+    def ids_of(self, video: str) -> NDArray[np.str_]:
+        """Return the id of a video's one segment."""
+        return np.array([video])
+
+    def read(self, video: str) -> VideoLabels:
+        """Return the one segment of a video."""
+        return _unlabelled(self.ids_of(video), np.full((1, 2), np.nan))
+
+
+def _unlabelled(ids: NDArray[np.str_], segments: Intervals) -> VideoLabels:
+    return VideoLabels(ids, segments, Targets.unknown(len(ids)), ids[:0])
 
 
 def _table_labels(table: LabelTable, options: TargetOptions) -> NDArray[np.float64]:

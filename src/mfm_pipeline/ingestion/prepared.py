@@ -76,7 +76,7 @@ def ingest_prepared(
         )
         for split, (targets, kept) in labels.items()
     }
-    corpus = assemble_corpus(options, splits, left_out, tally.summary(), {})
+    corpus = assemble_corpus(options, splits, left_out, tally.summary(), {}, {})
     return corpus, _tell_samples(corpus, source, labels, steps_found), tally.table()
 
 

@@ -16,8 +16,14 @@ from mfm_pipeline.datasets.raw_folder import RawFolder
 from mfm_pipeline.datasets.stream import FileStream, Stream
 from mfm_pipeline.datasets.track import Kind, TrackFormat
 from mfm_pipeline.errors import DataError, ParameterError
-from mfm_pipeline.ingestion.choose import describe_globs, find_file
-from mfm_pipeline.ingestion.labels import Labels, SequenceLabels, TableLabels
+from mfm_pipeline.ingestion.choose import describe_globs, find_file, has_labels
+from mfm_pipeline.ingestion.labels import (
+    Labels,
+    SequenceLabels,
+    TableLabels,
+    TableSegments,
+    WholeVideos,
+)
 from mfm_pipeline.ingestion.options import (
     FilesOptions,
     IngestionOptions,
@@ -49,8 +55,19 @@ class Sources:
 
 
 @contextmanager
-def open_sources(raw: RawFolder, options: IngestionOptions) -> Iterator[Sources]:
+def open_sources(
+    raw: RawFolder, options: IngestionOptions, *, labelled: bool = True
+) -> Iterator[Sources]:
     """Open every stream of the raw form, and the labels.
+
+    Parameters
+    ----------
+    raw : RawFolder
+    options : IngestionOptions
+    labelled : bool
+        Whether there have to be labels. Otherwise those that there are count; a CSV
+        without label columns gives segments, and without one, videos are samples as a
+        whole.
 
     Raises
     ------
@@ -67,15 +84,20 @@ def open_sources(raw: RawFolder, options: IngestionOptions) -> Iterator[Sources]
             logger.info("%s: %s: %d videos in %s", options.corpus, use, len(stream.videos), stream)
             return stream
 
-        labels = _open_labels(raw, options, stack)
+        labels: Labels | None = None
+        if labelled or has_labels(raw, options):
+            labels = _open_labels(raw, options, stack, labelled)
         words = open_one(options.words, "words", "words")
         sentences = open_one(options.sentences, "sentences", None)
         found = {
             name: open_one(modality, name, "numbers") for name, modality in options.wanted.items()
         }
         modalities = {name: stream for name, stream in found.items() if stream is not None}
-        for stream in (words, sentences, *modalities.values()):
-            if stream is not None:
+        streams = [s for s in (words, sentences, *modalities.values()) if s is not None]
+        if labels is None:
+            labels = WholeVideos(raw.path, [video for stream in streams for video in stream.videos])
+        else:
+            for stream in streams:
                 _check_common(labels, stream)
         reasons = {
             name: f"no file matches {_describe(options.wanted[name])}"
@@ -188,7 +210,9 @@ def _make_format(name: str, choice: FilesOptions, use: str) -> TrackFormat:
         raise ParameterError(f"ingestion: {use}: {error}") from error
 
 
-def _open_labels(raw: RawFolder, options: IngestionOptions, stack: ExitStack) -> Labels:
+def _open_labels(
+    raw: RawFolder, options: IngestionOptions, stack: ExitStack, labelled: bool
+) -> Labels:
     file = find_file(raw, options.labels.csd, "labels")
     if file is not None:
         reader: SequenceReader = stack.enter_context(raw.open_sequence(file))
@@ -198,7 +222,10 @@ def _open_labels(raw: RawFolder, options: IngestionOptions, stack: ExitStack) ->
     file = find_file(raw, options.labels.table, "labels")
     if file is None:
         raise DataError(f"{raw.path}: found no labels; expected {_describe_labels(options)}")
-    return TableLabels(raw.open_label_table(file), options.targets)
+    table = raw.open_label_table(file)
+    if labelled or table.columns:
+        return TableLabels(table, options.targets)
+    return TableSegments(table)
 
 
 def _describe_labels(options: IngestionOptions) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mfm_pipeline.data import Split, Task
@@ -24,6 +25,11 @@ class Blueprint(Options):
     task : {"regression", "multiclass", "multilabel"}
     steps : int
         Steps T of the corpus; 0 without sequences.
+    typical : tuple of float, optional
+        Of the training targets, see `Targets.typical`; None in models of before it was kept.
+    preparation : dict, optional
+        Of the corpus: what data has to go through before the model sees it. None where
+        that is not known.
     """
 
     options: ModelOptions
@@ -31,10 +37,14 @@ class Blueprint(Options):
     targets: tuple[str, ...]
     task: Task
     steps: int
+    typical: tuple[float, ...] | None = None
+    preparation: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, train: Split, options: ModelOptions) -> Blueprint:
-        """Describe the model that fits a training split."""
+    def of(
+        cls, train: Split, options: ModelOptions, preparation: Mapping[str, Any] | None = None
+    ) -> Blueprint:
+        """Describe the model that fits a training split, and how that was prepared."""
         mask = train.step_mask
         return cls(
             options=options,
@@ -42,6 +52,8 @@ class Blueprint(Options):
             targets=train.targets.names,
             task=train.targets.task,
             steps=0 if mask is None else mask.shape[1],
+            typical=tuple(train.targets.typical.tolist()),
+            preparation=None if preparation is None else dict(preparation),
         )
 
     def build(self) -> MFM:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from mfm_pipeline.models.inputs import Inputs
+from mfm_pipeline.models.mfm import MFM
 
 FULL, SURROGATE, UNSEEN, NOTHING = "model", "surrogate", "unseen pattern", "trivial"
 
@@ -35,3 +40,20 @@ class Completed(NamedTuple):
     prediction: Tensor
     reconstructions: dict[str, Tensor]
     inferred_by: NDArray[np.str_]
+
+
+Complete = Callable[[Inputs], Completed]
+"""What infers all that samples lack."""
+
+
+def complete(model: MFM, inputs: Inputs) -> Completed:
+    """Infer by the full model alone, whose encoders are told what is absent."""
+    output = model(inputs)
+    known = torch.stack([inputs.present[name] for name in model.reads]).any(dim=0)
+    return Completed(
+        latents={name: latent.sample for name, latent in output.latents.items()},
+        heads=output.heads,
+        prediction=model.to_target_units(output.prediction),
+        reconstructions=output.reconstructions,
+        inferred_by=np.where(known.cpu().numpy(), FULL, NOTHING),
+    )

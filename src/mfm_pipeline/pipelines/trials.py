@@ -84,7 +84,7 @@ def fingerprint_of_weights(state: State) -> str:
     digest = hashlib.sha256(json.dumps(state["description"], sort_keys=True).encode())
     for name, values in sorted(state["weights"].items()):
         digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-        digest.update(values.contiguous().numpy().reshape(-1).view(np.uint8).data)
+        digest.update(values.cpu().contiguous().numpy().reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

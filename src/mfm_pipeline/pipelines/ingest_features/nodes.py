@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,16 @@ from matplotlib.figure import Figure
 from mfm_pipeline.data import Corpus, Split
 from mfm_pipeline.datasets.raw_folder import RawFolder
 from mfm_pipeline.features import scale, select
+from mfm_pipeline.features.preparation import Preparation
 from mfm_pipeline.features.scale import Scaling
 from mfm_pipeline.features.select import ModalitySelection, Selection
 from mfm_pipeline.ingestion.choose import choose_form, tell_form
-from mfm_pipeline.ingestion.embed import looked_up, read_vectors
+from mfm_pipeline.ingestion.embed import looked_up
 from mfm_pipeline.ingestion.options import IngestionOptions, ScalingOptions, SelectionOptions
 from mfm_pipeline.ingestion.parts import Parts
 from mfm_pipeline.ingestion.prepared import ingest_prepared
-from mfm_pipeline.ingestion.raw import ingest_raw, read_words
+from mfm_pipeline.ingestion.raw import ingest_raw, vectors_of_words
 from mfm_pipeline.ingestion.report import make_report
-from mfm_pipeline.ingestion.sources import open_stream
 from mfm_pipeline.ingestion.tell import tell_data
 from mfm_pipeline.plots import choose_sample, plot_aligned_sample, plot_data
 
@@ -58,21 +57,9 @@ def embed_words(
     DataError
         If a file is not what it has to be, or has none of the words.
     """
-    name = looked_up(raw, ingestion)
-    if name is None or choose_form(raw, ingestion) != "raw":
+    if looked_up(raw, ingestion) is None or choose_form(raw, ingestion) != "raw":
         return pd.DataFrame()
-    words = open_stream(raw, ingestion.words, "words", "words")
-    if words is None:
-        return pd.DataFrame()
-    with closing(words):
-        spoken = read_words(words.videos, words, Parts(parts, ingestion.workers))
-    tokens = {
-        token
-        for found in spoken.values()
-        if found.tokens is not None
-        for token in found.tokens.tolist()
-    }
-    return read_vectors(name, tokens - set(ingestion.pauses), (raw, vectors), ingestion)
+    return vectors_of_words(raw, (raw, vectors), Parts(parts, ingestion.workers), ingestion)
 
 
 def align_features(
@@ -190,8 +177,14 @@ def scale_features(
                 "%s: %.3g %% of values clipped to %g",
                 name, 100 * values / max(total[name], 1), scaling.clip,
             )  # fmt: skip
-    features = selection.narrow(aligned_corpus.features)
-    return replace(aligned_corpus, splits=splits, counts=counts, features=features)
+    preparation = Preparation(selection, scaling, aligned_corpus.features)
+    return replace(
+        aligned_corpus,
+        splits=splits,
+        counts=counts,
+        features=selection.narrow(aligned_corpus.features),
+        preparation={**aligned_corpus.preparation, **preparation.to_json()},
+    )
 
 
 def report_data(

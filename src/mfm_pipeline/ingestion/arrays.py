@@ -1,0 +1,61 @@
+"""Samples from arrays in memory, one a modality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfm_pipeline.data import Modality, Split, Targets
+from mfm_pipeline.errors import DataError
+from mfm_pipeline.features.clean import zero_bad_values
+from mfm_pipeline.features.segment import fit_steps
+
+IDS = "ids"
+
+
+def split_of_arrays(arrays: Mapping[str, NDArray[Any]], source: str) -> Split:
+    """Return samples without labels.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        By modality, ``(n, T, d)`` numbers, padded on the left where lengths differ, or
+        images ``(n, C, H, W)`` uint8; and if wanted ``ids``, ``(n,)``. A row of a sequence
+        that is all zero or NaN is a step without frames; a sample of such rows alone, or
+        an image of zeros alone, lacks the modality.
+    source : str
+        For messages.
+
+    Raises
+    ------
+    DataError
+        If an array has another shape, or they are of different numbers of samples.
+    """
+    modalities: dict[str, Modality] = {}
+    longest = max((a.shape[1] for a in arrays.values() if a.ndim == 3), default=0)
+    for name, array in arrays.items():
+        if name == IDS:
+            continue
+        if array.ndim == 4 and array.dtype == np.uint8:
+            modalities[name] = Modality(array, np.asarray(array.any(axis=(1, 2, 3))))
+        elif array.ndim == 3 and array.dtype.kind in "fiu":
+            with np.errstate(over="ignore", invalid="ignore"):
+                values, _ = zero_bad_values(array.astype(np.float32))
+            values = np.ascontiguousarray(fit_steps(values, longest))
+            steps = (values != 0).any(axis=2)
+            modalities[name] = Modality(values, steps.any(axis=1), steps)
+        else:
+            raise DataError(
+                f"{source}: {name}: found {array.dtype} of shape {array.shape}; expected numbers "
+                f"(samples, steps, features), images (samples, C, H, W) uint8, or '{IDS}'"
+            )
+    sizes = {name: len(array) for name, array in arrays.items()}
+    if len(set(sizes.values())) != 1:
+        told = ", ".join(f"{name} {size}" for name, size in sizes.items()) or "nothing"
+        raise DataError(f"{source}: found samples of {told}; expected as many of each")
+    n = next(iter(sizes.values()))
+    ids = arrays.get(IDS, np.arange(n))
+    return Split(modalities, Targets.unknown(n), ids.astype(np.str_))
