@@ -276,6 +276,9 @@ def test_all_else_is_that_of_mfm() -> None:
         assert found[name].discriminative == base.discriminative
     # A network for the label alone draws nothing, and nothing binds it.
     assert found["M_B"] == discriminative(base)
+    weights = {"task_weight": 0.5, "style_swap": 0.2, "kernel": "multiquadric"}
+    weighed = ModelOptions.model_validate(SMALL | changes | weights)
+    assert discriminative(weighed) == discriminative(base)
     assert (found["M_B"].prior, found["M_B"].prior_weight) == ("mmd", 0.0)
     # Models that differ already are made what their names say.
     for changed in found.values():
