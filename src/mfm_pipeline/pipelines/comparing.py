@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,11 +141,11 @@ def summarise(trials: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-def plot(trials: pd.DataFrame, corpus: Corpus) -> Figure:
-    """Draw the primary metric of each model on test, and of each of its seeds."""
-    metric = primary_metric(corpus.train.targets.task)
-    final = trials[trials["final"]].rename(columns={"model": "method", f"test/{metric}": metric})
-    return plots.plot_comparison(final, metric, corpus.label)
+def plot(trials: pd.DataFrame, metrics: str | Sequence[str], corpus: Corpus) -> Figure:
+    """Draw metrics of each model on test, and of each of its seeds."""
+    final = trials[trials["final"]].rename(columns={"model": "method"})
+    final.columns = final.columns.str.removeprefix("test/")
+    return plots.plot_comparison(final, metrics, corpus.label)
 
 
 def _plan(

@@ -27,9 +27,15 @@ State = dict[str, Any]
 Names = Mapping[str, tuple[str, ...]]
 
 
-def is_surrogate(state: State) -> bool:
+def is_surrogate(state: Mapping[str, Any]) -> bool:
     """Whether a state is of surrogate inference, rather than of the full model alone."""
     return "model" in state["description"]
+
+
+def says_preparation(state: Mapping[str, Any]) -> bool:
+    """Whether a state says what features went through before the model saw them."""
+    full = state["description"]["model"] if is_surrogate(state) else state["description"]
+    return full.get("preparation") is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +66,11 @@ class Predictor:
         DataError
             If it does not say how its features were scaled: it is of an older version.
         """
+        if not says_preparation(state):
+            raise DataError(
+                "the model does not say how its features were chosen and scaled: it is of "
+                "before that was kept; expected one of train_mfm (train it again)"
+            )
         infer: Complete
         if is_surrogate(state):
             surrogates, inference = SurrogateBlueprint.from_state(state)
@@ -67,12 +78,7 @@ class Predictor:
         else:
             blueprint, model = Blueprint.from_state(state)
             infer = partial(complete, model)
-        if blueprint.preparation is None:
-            raise DataError(
-                "the model does not say how its features were chosen and scaled: it is of "
-                "before that was kept; expected one of train_mfm (train it again)"
-            )
-        preparation = Preparation.load(blueprint.preparation)
+        preparation = Preparation.load(blueprint.preparation or {})
         return cls(blueprint, model, infer, preparation)
 
     @property

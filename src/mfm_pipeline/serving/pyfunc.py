@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,8 +18,10 @@ from mlflow.types.schema import Array
 import mfm_pipeline
 from mfm_pipeline.datasets.weights import WeightsDataset
 from mfm_pipeline.serving.location import LOADER, NAME
-from mfm_pipeline.serving.predictor import Predictor
+from mfm_pipeline.serving.predictor import Predictor, says_preparation
 from mfm_pipeline.serving.records import ID, split_of_records
+
+log = logging.getLogger(__name__)
 
 _BATCH = 256
 """Samples predicted at once."""
@@ -46,7 +49,9 @@ class PyfuncModel:
             columns of an image, 0 to 255. A column may be missing, as may a modality of a
             sample (null, or an empty list) or a step of one (null, or all zero). Steps of
             the modalities of a sample are aligned, so it has as many of each; of more than
-            the model was trained on, the last count. Optional: a column ``id``.
+            the model was trained on, the last count. Optional: a column ``id``. As JSON,
+            send ``dataframe_split`` or ``dataframe_records``; of ``instances`` MLflow makes
+            arrays, which cannot be null.
         params : mapping, optional
             None are known.
 
@@ -118,9 +123,13 @@ def log_model(state: Mapping[str, Any], name: str = NAME) -> str | None:
     Returns
     -------
     str or None
-        Its URI; None, and nothing is logged, without an active run.
+        Its URI; None, and nothing is logged, without an active run, or of a model of before
+        it was kept how features were scaled.
     """
     if mlflow.active_run() is None:
+        return None
+    if not says_preparation(state):
+        log.warning("the model is not in MLflow: it does not say how its features were scaled")
         return None
     served = PyfuncModel(Predictor.from_state(dict(state)))
     example = served.example()

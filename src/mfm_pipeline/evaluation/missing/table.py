@@ -43,15 +43,15 @@ def score_patterns(
     Returns
     -------
     DataFrame
-        A row a pattern and method: ``method``, ``missing``, ``observed``, ``samples``,
-        and what `score_method` returns; NaN where there is none.
+        A row a pattern and method, least missing first: ``method``, ``missing``,
+        ``observed``, ``samples``, and what `score_method` returns; NaN where there is none.
     """
     names = tuple(corpus.train.modalities)
     train = corpus.train.targets
     rows: list[dict[str, Any]] = []
 
     def row(name: str, method: Method, observed: tuple[str, ...]) -> dict[str, Any]:
-        missing = tuple(other for other in names if other not in observed)
+        missing = [names[place] for place in _lacks(observed, names)]
         holes = {other: np.ones(len(corpus.test), np.bool_) for other in missing}
         return {
             "method": name,
@@ -62,8 +62,8 @@ def score_patterns(
         }
 
     rows.append(row(FULL, full, names))
-    for observed, known in methods.items():
-        rows += [row(name, one, observed) for name, one in known.items()]
+    for observed in sorted(methods, key=lambda one: (-len(one), _lacks(one, names))):
+        rows += [row(name, one, observed) for name, one in methods[observed].items()]
     return pd.DataFrame(rows)
 
 
@@ -124,3 +124,8 @@ def print_missing(table: pd.DataFrame, corpus: Corpus) -> None:
         f"Missing modalities, {corpus.label}, {len(corpus.test)} test samples, "
         f"protocol {protocol}{times}",
     )
+
+
+def _lacks(observed: tuple[str, ...], names: tuple[str, ...]) -> list[int]:
+    """Return the places among all names of those that are not observed."""
+    return [place for place, name in enumerate(names) if name not in observed]

@@ -71,4 +71,4 @@ def _models(model: ModelOptions, modalities: tuple[str, ...]) -> dict[str, Model
 
 def plot_comparison(trials: pd.DataFrame, corpus: Corpus) -> Figure:
     """Draw Figure 2(b): the accuracy of each model, and of each of its seeds."""
-    return comparing.plot(trials, corpus)
+    return comparing.plot(trials, "acc", corpus)

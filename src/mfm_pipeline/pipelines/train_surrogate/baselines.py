@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import Any, NamedTuple
 
 from mfm_pipeline.data import Corpus
-from mfm_pipeline.datasets import WeightsDataset
 from mfm_pipeline.evaluation import missing
 from mfm_pipeline.evaluation.missing import Method, MissingOptions
 from mfm_pipeline.features.holes import pattern_name
@@ -18,8 +15,8 @@ from mfm_pipeline.models import MFM, Blueprint, ModelOptions
 from mfm_pipeline.models.ablations import discriminative
 from mfm_pipeline.models.surrogate_blueprint import SurrogateBlueprint
 from mfm_pipeline.pipelines.states import State, apart, side_by_side
-from mfm_pipeline.pipelines.trials import Trial, fingerprint, remove_folders, run_once
-from mfm_pipeline.training import TrainingOptions, fit
+from mfm_pipeline.pipelines.trials import Trial, fingerprint, remove_folders, train_once
+from mfm_pipeline.training import TrainingOptions
 
 log = logging.getLogger(__name__)
 
@@ -68,16 +65,14 @@ def train_baselines(
             for method in options.baselines:
                 model = _KINDS[method].options(plan.model.options, pattern, plan.modalities)
                 trial = Trial(method, model, seeded)
-                own = place / trial.key(data)
                 key = _BETWEEN.join((seed, method, observed))
-                result = run_once(
-                    partial(_train, trial, corpus),
-                    own,
+                states[key], result = train_once(
+                    trial,
+                    corpus,
+                    place / trial.key(data),
                     name=key,
                     parameters={"method": method, "observed": observed, "seed": seed},
-                    resume=training.resume,
                 )
-                states[key] = _weights(own).load()
                 log.info(
                     "%s from %s, seed %s: valid loss %.3f, %.0f s",
                     method, observed, seed, result["valid/loss"], result["seconds"],
@@ -99,22 +94,6 @@ def methods_for(baselines: State, seed: str) -> Callable[[tuple[str, ...]], dict
         return chosen
 
     return methods
-
-
-def _train(trial: Trial, corpus: Corpus, place: Path) -> dict[str, Any]:
-    start = monotonic()
-    trained = fit(corpus, trial.model, trial.training, place)
-    _weights(place).save(trained.blueprint.to_state(trained.model))
-    return {
-        "parameters": sum(weights.numel() for weights in trained.model.parameters()),
-        "epochs": len(trained.history),
-        "seconds": monotonic() - start,
-        "valid/loss": float(trained.history["valid/loss"].min()),
-    }
-
-
-def _weights(place: Path) -> WeightsDataset:
-    return WeightsDataset(path=str(place))
 
 
 def _generative(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from mfm_pipeline import plots
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.evaluation import EvaluationOptions, missing, primary_metric, print_table
-from mfm_pipeline.evaluation.missing import Method, MissingOptions
+from mfm_pipeline.evaluation.missing import MissingOptions
 from mfm_pipeline.models.completed import FULL, SURROGATE
 from mfm_pipeline.models.surrogate import SurrogateInference
 from mfm_pipeline.models.surrogate_blueprint import SurrogateBlueprint
@@ -18,9 +18,22 @@ from mfm_pipeline.pipelines.states import State, apart
 from mfm_pipeline.pipelines.train_surrogate.baselines import methods_for
 
 
+def choose_neighbours(
+    surrogates: State, corpus: Corpus, options: MissingOptions, evaluate: EvaluationOptions
+) -> dict[str, int]:
+    """Return the number of neighbours for each seed: as it is set, or the best on valid."""
+    chosen = {}
+    for seed, _, inference in _by_seed(surrogates):
+        chosen[seed] = options.k or missing.choose_neighbours(
+            inference.full, corpus, options.k_tried, evaluate
+        )
+    return chosen
+
+
 def score_patterns(
     surrogates: State,
     baselines: State,
+    neighbours: dict[str, int],
     corpus: Corpus,
     options: MissingOptions,
     evaluate: EvaluationOptions,
@@ -33,6 +46,8 @@ def score_patterns(
         Of each seed, side by side by its number.
     baselines : dict
         As `train_baselines` returns them.
+    neighbours : dict of str to int
+        Of each seed.
     corpus : Corpus
     options : MissingOptions
     evaluate : EvaluationOptions
@@ -45,7 +60,7 @@ def score_patterns(
     tables = []
     for seed, plan, inference in _by_seed(surrogates):
         trained = methods_for(baselines, seed)
-        fillings = _fillings(inference, corpus, options, evaluate)
+        fillings = missing.fillings(inference.full, corpus.train, neighbours[seed])
         methods = {
             observed: {SURROGATE: inference.complete, **trained(observed), **fillings}
             for observed in plan.patterns
@@ -63,12 +78,16 @@ def summarise(scores: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
 
 
 def score_holes(
-    surrogates: State, corpus: Corpus, options: MissingOptions, evaluate: EvaluationOptions
+    surrogates: State,
+    neighbours: dict[str, int],
+    corpus: Corpus,
+    options: MissingOptions,
+    evaluate: EvaluationOptions,
 ) -> pd.DataFrame:
     """Score what knows every pattern against the share of test samples with holes."""
     tables = []
     for seed, _, inference in _by_seed(surrogates):
-        fillings = _fillings(inference, corpus, options, evaluate)
+        fillings = missing.fillings(inference.full, corpus.train, neighbours[seed])
         methods = {SURROGATE: inference.complete, **fillings}
         table = missing.score_holes(
             methods, corpus.test, corpus.train, options.shares, options.draws, evaluate
@@ -111,11 +130,12 @@ def score_natural(surrogates: State, corpus: Corpus, evaluate: EvaluationOptions
     table = missing.over_seeds(
         pd.concat(tables, ignore_index=True), ("observed", "samples", "method")
     )
-    metric = primary_metric(corpus.train.targets.task)
-    print_table(
-        table[["observed", "samples", "method", metric]],
-        f"Test samples by what they have, {corpus.label}",
-    )
+    if not all(modality.present.all() for modality in corpus.test.modalities.values()):
+        metric = primary_metric(corpus.train.targets.task)
+        print_table(
+            table[["observed", "samples", "method", metric]],
+            f"Test samples by what they have, {corpus.label}",
+        )
     return table
 
 
@@ -144,18 +164,6 @@ def _by_seed(surrogates: State) -> Iterator[tuple[str, SurrogateBlueprint, Surro
     for seed, state in apart(surrogates).items():
         plan, inference = SurrogateBlueprint.from_state(state)
         yield seed, plan, inference
-
-
-def _fillings(
-    inference: SurrogateInference,
-    corpus: Corpus,
-    options: MissingOptions,
-    evaluate: EvaluationOptions,
-) -> dict[str, Method]:
-    k = options.k
-    if k is None:
-        k = missing.choose_neighbours(inference.full, corpus, options.k_tried, evaluate)
-    return missing.fillings(inference.full, corpus.train, k)
 
 
 def _title(table: pd.DataFrame, corpus: Corpus) -> str:

@@ -33,8 +33,14 @@ def create_evaluation_pipeline(corpus: str, trials: str) -> Pipeline:
     tables = Pipeline(
         [
             Node(
+                evaluation.choose_neighbours,
+                ["surrogates", corpus, *both],
+                "missing_neighbours",
+                name="choose_neighbours",
+            ),
+            Node(
                 evaluation.score_patterns,
-                ["surrogates", "missing_baselines", corpus, *both],
+                ["surrogates", "missing_baselines", "missing_neighbours", corpus, *both],
                 "missing_scores",
                 name="score_patterns",
             ),
@@ -46,7 +52,7 @@ def create_evaluation_pipeline(corpus: str, trials: str) -> Pipeline:
             ),
             Node(
                 evaluation.score_holes,
-                ["surrogates", corpus, *both],
+                ["surrogates", "missing_neighbours", corpus, *both],
                 "holes",
                 name="score_holes",
             ),

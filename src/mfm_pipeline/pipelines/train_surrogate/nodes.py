@@ -27,7 +27,6 @@ from mfm_pipeline.pipelines.ingest_features.nodes import (
 )
 from mfm_pipeline.pipelines.states import State, apart, side_by_side
 from mfm_pipeline.pipelines.tags import tag_run
-from mfm_pipeline.pipelines.train_surrogate import baselines
 from mfm_pipeline.pipelines.trials import (
     Trial,
     fingerprint,
@@ -195,22 +194,6 @@ def train_surrogates(
             )  # fmt: skip
         states[seed] = plan.to_state(plan.assemble(full, networks))
     return states[str(training.seed)], side_by_side(states)
-
-
-def train_baselines(
-    model: State,
-    corpus: Corpus,
-    surrogate: SurrogateOptions,
-    training: TrainingOptions,
-    missing: MissingOptions,
-    trials: Path,
-) -> State:
-    """Train the baselines of Table 2 for every pattern that a surrogate knows."""
-    blueprint, _ = Blueprint.from_state(model)
-    plan = SurrogateBlueprint(model=blueprint, options=surrogate)
-    return baselines.train_baselines(
-        corpus, blueprint.options, training, missing, plan.patterns, trials
-    )
 
 
 def _seeds(training: TrainingOptions, missing: MissingOptions) -> range:
