@@ -193,7 +193,9 @@ def test_a_table_of_another_model_or_other_data_is_marked(tmp_path: Path) -> Non
     (warning,) = section(tmp_path, "figure_4", "mine").warnings
     assert "another model" in warning
     assert not stale(STATEMENT, {}) and not stale(STATEMENT, STATEMENT)
-    assert len(stale(STATEMENT, {"data": "d2", "model": "m2"})) == 2
+    later = {"data": "d2", "model": "m2"}
+    assert len(stale(STATEMENT, later)) == 2
+    assert not stale({**STATEMENT, "protocol": "train_and_test"}, later)
     path = tmp_path / "mine" / "ablations.csv"
     path.write_text(path.read_text().replace("0.625", "0.9"))
     (warning,) = section(tmp_path, "figure_3", "mine").warnings
