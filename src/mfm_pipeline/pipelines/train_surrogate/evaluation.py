@@ -106,18 +106,22 @@ def score_noise(
         table = missing.score_noise(
             full, corpus.test, corpus.train, options.noise, options.draws, evaluate
         )
-        tables.append(table.assign(seed=int(seed)))
-    return _first(pd.concat(tables, ignore_index=True), "method", "modality", "sd", "seed")
+        tables.append(table.assign(protocol=options.protocol, seed=int(seed)))
+    return _first(
+        pd.concat(tables, ignore_index=True), "protocol", "method", "modality", "sd", "seed"
+    )
 
 
-def score_natural(surrogates: State, corpus: Corpus, evaluate: EvaluationOptions) -> pd.DataFrame:
+def score_natural(
+    surrogates: State, corpus: Corpus, options: MissingOptions, evaluate: EvaluationOptions
+) -> pd.DataFrame:
     """Score the full model on what test samples have by themselves: absence told, or as zeros.
 
     Returns
     -------
     DataFrame
-        ``observed``, ``samples``, ``method``, ``seeds``, and each metric with its
-        ``<metric>_sd``.
+        ``protocol``, ``observed``, ``samples``, ``method``, ``seeds``, and each metric
+        with its ``<metric>_sd``.
     """
     tables = []
     for seed, _, inference in _by_seed(surrogates):
@@ -126,9 +130,9 @@ def score_natural(surrogates: State, corpus: Corpus, evaluate: EvaluationOptions
             missing.ZEROS: missing.FilledModel(inference.full, missing.zeros),
         }
         table = missing.score_natural(methods, corpus.test, corpus.train.targets, evaluate)
-        tables.append(table.assign(seed=int(seed)))
+        tables.append(table.assign(protocol=options.protocol, seed=int(seed)))
     table = missing.over_seeds(
-        pd.concat(tables, ignore_index=True), ("observed", "samples", "method")
+        pd.concat(tables, ignore_index=True), ("protocol", "observed", "samples", "method")
     )
     if not all(modality.present.all() for modality in corpus.test.modalities.values()):
         metric = primary_metric(corpus.train.targets.task)
@@ -157,7 +161,10 @@ def plot_holes(curve: pd.DataFrame, corpus: Corpus) -> Figure:
 def plot_noise(curve: pd.DataFrame, corpus: Corpus) -> Figure:
     """Draw the curves over noise."""
     metric = primary_metric(corpus.train.targets.task)
-    return plots.plot_noise(curve, metric, f"Noise on one modality at test, {corpus.label}")
+    protocol = ", ".join(curve["protocol"].unique())
+    return plots.plot_noise(
+        curve, metric, f"Full model with noise on one modality, {corpus.label}, protocol {protocol}"
+    )
 
 
 def _by_seed(surrogates: State) -> Iterator[tuple[str, SurrogateBlueprint, SurrogateInference]]:

@@ -64,7 +64,7 @@ def create_evaluation_pipeline(corpus: str, trials: str) -> Pipeline:
             ),
             Node(
                 evaluation.score_natural,
-                ["surrogates", corpus, "params:evaluation"],
+                ["surrogates", corpus, *both],
                 "naturally_missing",
                 name="score_natural",
             ),
