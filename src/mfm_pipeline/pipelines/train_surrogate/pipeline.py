@@ -25,7 +25,7 @@ def create_pipeline() -> Pipeline:
                     "params:selection",
                     "params:scaling",
                 ],
-                outputs=["surrogate_corpus", "surrogate_selection", "surrogate_scaling"],
+                outputs="surrogate_corpus",
                 name="prepare_corpus",
             ),
             Node(
