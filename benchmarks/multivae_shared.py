@@ -25,7 +25,7 @@ from mfm_pipeline.generation import Judge, SamplerOptions
 from mfm_pipeline.generation.scores import Judged, agreement, frechet_distance, judge_images
 from mfm_pipeline.models import MFM, Inputs, ModelOptions
 from mfm_pipeline.models.mfm import DISCRIMINATIVE
-from mfm_pipeline.pipelines.compare_digits.options import ComparisonOptions
+from mfm_pipeline.pipelines.comparing import ComparisonOptions
 from mfm_pipeline.pipelines.generate.nodes import judge_of, train_judges
 from mfm_pipeline.pipelines.generate.options import GenerationOptions
 from mfm_pipeline.pipelines.pair_digits.nodes import build_corpus, pair_digits, read_digits

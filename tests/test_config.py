@@ -83,7 +83,7 @@ def test_a_namespace_has_a_folder_of_its_own_in_every_layer(env: str | None) -> 
     for name in ("model", "history", "predictions", "training_curves"):
         own_entry = configuration[f"{{namespace}}.{name}"]
         assert own_entry["type"] == configuration[name]["type"]
-        assert "{namespace}" in str(own_entry["dataset"])
+        assert "{namespace}" in str(own_entry)
     # Patterns are of nothing that is shared or of another namespace already.
     assert not any(
         "{namespace}" in str(entry) for name, entry in configuration.items() if name[0] != "{"

@@ -11,6 +11,7 @@ from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.models import Inputs, ModelOptions
 from mfm_pipeline.models.latents import Latent
 from mfm_pipeline.models.mfm import DISCRIMINATIVE, Factors, MfmOutput
+from mfm_pipeline.models.swap import Swapped
 from mfm_pipeline.objectives import (
     SCALES,
     Objective,
@@ -302,6 +303,34 @@ def test_a_joint_prior_sees_dependence_that_single_ones_do_not() -> None:
     assert costs[False, "copied"] < 3 * costs[False, "independent"]
 
 
+@pytest.mark.parametrize("weight", [0.0, 1.0, 2.5])
+def test_the_label_weighs_what_it_is_told_to(weight: float) -> None:
+    output, inputs = output_of({DISCRIMINATIVE: torch.ones(4, 2), "a": torch.ones(4, 2)})
+    options = ModelOptions(task_weight=weight, prior_weight=0.5)
+    costs = Objective.build(options, (), "regression")(output, inputs, torch.full((4, 1), 3.0))
+    assert costs.task == 3
+    torch.testing.assert_close(costs.total, weight * costs.task + 0.5 * costs.prior)
+
+
 def test_a_joint_prior_is_of_the_mmd_alone() -> None:
     with pytest.raises(ParameterError, match=r"joint_prior.*'kl'.*mmd"):
         ModelOptions.model_validate({"prior": "kl", "joint_prior": True})
+
+
+def test_swapped_styles_cost_what_known_ones_are_misread() -> None:
+    output, inputs = output_of({DISCRIMINATIVE: torch.zeros(4, 1, dtype=torch.float64)})
+    objective = Objective(
+        task="regression", prior="mmd", prior_weight=0.0, reconstruction={}, swap={"a": 3.0, "b": 0}
+    )
+    assert objective.swap == {"a": 3.0}
+    heads = torch.tensor([[[1.0], [3.0]], [[5.0], [7.0]], [[9.0], [9.0]], [[0.0], [0.0]]])
+    read = Swapped(heads.double(), torch.tensor([True, True, False, True]))
+    targets = torch.tensor([[2.0], [2.0], [2.0], [2.0]], dtype=torch.float64)
+    without = objective(output, inputs, targets)
+    costs = objective(output, inputs, targets, {"a": read})
+    # Mean distances 1, 4 and 2 of the three that are known.
+    assert costs.swap["a"].item() == pytest.approx(7 / 3)
+    assert (costs.total - without.total).item() == pytest.approx(7)
+    assert costs.named()["swap/a"] is costs.swap["a"]
+    nothing = read._replace(known=torch.zeros(4, dtype=torch.bool))
+    assert objective(output, inputs, targets, {"a": nothing}).swap["a"] == 0

@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 from scipy.stats import pearsonr
 
+from mfm_pipeline.datasets import StatedTableDataset, WeightsDataset
 from mfm_pipeline.pipeline_registry import register_pipelines
+from mfm_pipeline.pipelines.trials import fingerprint_of_weights
 from tests.conftest import EPOCHS, QUICK, kedro_run
 from tests.pipelines.conftest import runs_of
 
@@ -89,7 +91,22 @@ def test_one_run_with_every_epoch_once(in_project: Path) -> None:
     assert data.tags["corpus"] == "sample"
     assert data.tags["synthetic"] == "true"
     artifacts = {file.path for file in mlflow.MlflowClient().list_artifacts(run_id)}
-    assert {"mfm", "predictions.csv", "training_curves.png", "comparison.csv"} <= artifacts
+    assert {"predictions.csv", "training_curves.png"} <= artifacts
+    assert {f"{name}.{kind}" for name in ("history", "comparison") for kind in ("csv", "json")} <= (
+        artifacts
+    )
+
+
+def test_a_table_states_the_model_and_the_run_it_is_of(in_project: Path) -> None:
+    model = WeightsDataset(path="data/06_models/sample/mfm").load()
+    run, _ = runs_of(in_project, "train_mfm")
+    for name in ("history", "comparison"):
+        path = f"data/08_reporting/sample/{name}.csv"
+        says = StatedTableDataset(filepath=path).load().attrs
+        assert fingerprint_of_weights(model).startswith(says["model"])
+        assert (says["corpus"], says["synthetic"], says["seeds"]) == ("sample", True, [0])
+        assert says["settings"]["training.epochs"] == EPOCHS
+        assert says["run"] == run.info.run_id
 
 
 def test_planted_predictor_is_the_bound_it_claims_to_be(in_project: Path) -> None:
@@ -172,9 +189,14 @@ def test_registered_names_are_the_contract() -> None:
         "download",
         "generate",
         "ingest_features",
+        "interpret",
         "pair_digits",
+        "predict",
+        "report",
+        "train_ablations",
         "train_mfm",
         "train_mfm_digits",
+        "train_surrogate",
     }
 
 
@@ -205,5 +227,6 @@ def test_no_environment_writes_where_another_reads(in_project: Path) -> None:
 
 
 def _place(entry: dict[str, Any]) -> str:
-    inner = entry.get("dataset", entry)
-    return str(Path(inner.get("filepath") or inner["path"]))
+    if "filepath" in entry or "path" in entry:
+        return str(Path(entry.get("filepath") or entry["path"]))
+    return _place(entry["dataset"])

@@ -14,16 +14,16 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
-from pydantic import BaseModel
 
-from mfm_pipeline.config import DIGITS, NAMESPACES, SAMPLE_CORPUS
+from mfm_pipeline.config import DIGITS, SAMPLE_CORPUS
 from mfm_pipeline.errors import ParameterError
+from mfm_pipeline.options import flatten
 
 LONGEST_PARAMETER = 500
 # Differs between a run and its continuation by intent.
 NOT_TRACKED = "training.resume"
-# Folders of states to go on from, by the last part of their names in the catalog.
-CHECKPOINTS = ("checkpoints", "trials")
+# Folders of states to go on from, by the last part of their names in the catalog, or its end.
+TRIALS, CHECKPOINTS = "trials", "checkpoints"
 RUN_FILE = "mlflow_run.json"
 
 Catalog = CatalogProtocol[Any, Any]
@@ -36,8 +36,8 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 class TrackingHook(MlflowHook):  # type: ignore[misc]
     """kedro-mlflow's hook, with flat parameters and runs that can be resumed.
 
-    A training pipeline has an input ``checkpoints`` (or ``trials``, of several
-    trainings), a folder; the MLflow run it belongs to is written there, and
+    A training pipeline has an input ``checkpoints`` (of several trainings ``trials``, or
+    ``<name>_checkpoints``), a folder; the MLflow run it belongs to is written there, and
     ``resume=true`` opens that run again.
 
     Raises
@@ -85,8 +85,11 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
 def _checkpoints(pipeline: Pipeline) -> str | None:
     """Return the name of the folder of checkpoints, in a namespace or not."""
-    inputs = sorted(pipeline.inputs())
-    return next((name for name in inputs if name.split(".")[-1] in CHECKPOINTS), None)
+    for name in sorted(pipeline.inputs()):
+        last = name.split(".")[-1]
+        if last == TRIALS or last.endswith(CHECKPOINTS):
+            return name
+    return None
 
 
 def _corpus(catalog: Catalog, pipeline: Pipeline) -> str:
@@ -100,9 +103,8 @@ def _corpus(catalog: Catalog, pipeline: Pipeline) -> str:
 def _run_to_resume(catalog: Catalog, name: str | None, folder: Path | None) -> str | None:
     if name is None or folder is None:
         return None
-    namespace = name.split(".")[0]
-    prefix = f"{namespace}." if namespace in NAMESPACES else ""
-    if not catalog.load(f"params:{prefix}training").resume:
+    namespace = name.removesuffix(name.split(".")[-1])
+    if not catalog.load(f"params:{namespace}training").resume:
         return None
     path = folder / RUN_FILE
     if not path.exists():
@@ -112,27 +114,19 @@ def _run_to_resume(catalog: Catalog, name: str | None, folder: Path | None) -> s
     return run_id
 
 
-def _flat_parameters(pipeline: Pipeline, catalog: Catalog) -> dict[str, Any]:
+def _flat_parameters(pipeline: Pipeline, catalog: Catalog) -> dict[str, str]:
     """Return the parameters of a pipeline's nodes, one entry a leaf."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, str] = {}
     for name in sorted(pipeline.inputs()):
         if name.startswith("params:"):
-            flat |= _flatten(name.removeprefix("params:"), catalog.load(name))
+            for key, value in flatten(name.removeprefix("params:"), catalog.load(name)):
+                flat[key] = _short(value)
     return {key: value for key, value in flat.items() if not key.endswith(NOT_TRACKED)}
 
 
-def _flatten(name: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, BaseModel):
-        value = value.model_dump()
-    if isinstance(value, Mapping) and value:
-        flat: dict[str, Any] = {}
-        for key, inner in value.items():
-            flat |= _flatten(f"{name}.{key}", inner)
-        return flat
+def _short(value: Any) -> str:
     text = str(value)
-    if len(text) > LONGEST_PARAMETER:
-        text = f"{len(value)} values"
-    return {name: text}
+    return text if len(text) <= LONGEST_PARAMETER else f"{len(value)} values"
 
 
 def _check_unchanged(run_id: str, parameters: Mapping[str, str]) -> None:

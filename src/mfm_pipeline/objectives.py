@@ -15,6 +15,7 @@ from mfm_pipeline.models.latents import Latent
 from mfm_pipeline.models.mfm import MfmOutput
 from mfm_pipeline.models.options import ModelOptions
 from mfm_pipeline.models.per_modality import value_for
+from mfm_pipeline.models.swap import Swapped
 
 Kernel = Literal["gaussian", "multiquadric"]
 
@@ -35,16 +36,20 @@ class Costs(NamedTuple):
         c_Xi of each modality, unweighted.
     prior : Tensor
         Divergence from the prior, summed over the latents, unweighted.
+    swap : dict of str to Tensor
+        c_Y of what is read from each modality with styles swapped, unweighted.
     """
 
     total: Tensor
     task: Tensor
     reconstruction: dict[str, Tensor]
     prior: Tensor
+    swap: dict[str, Tensor]
 
     def named(self) -> dict[str, Tensor]:
         """Return each cost by its name in histories."""
         parts = {f"reconstruction/{name}": cost for name, cost in self.reconstruction.items()}
+        parts |= {f"swap/{name}": cost for name, cost in self.swap.items()}
         return {"loss": self.total, "task": self.task, "prior": self.prior, **parts}
 
 
@@ -66,6 +71,9 @@ class Objective:
         are independent of each other; else each by itself, as published.
     task_weight : float
         Weight of the label's cost; 0 for a purely generative model.
+    swap : mapping of str to float, optional
+        Weight of c_Y on what is read from a modality with styles swapped (`read_swapped`);
+        without, none is.
     """
 
     def __init__(
@@ -78,6 +86,7 @@ class Objective:
         kernel: Kernel = "gaussian",
         joint: bool = False,
         task_weight: float = 1.0,
+        swap: Mapping[str, float] | None = None,
     ) -> None:
         self.task = task
         self.task_weight = task_weight
@@ -86,10 +95,12 @@ class Objective:
         self.joint = joint
         self.prior_weight = prior_weight
         self.reconstruction = dict(reconstruction)
+        self.swap = {name: weight for name, weight in (swap or {}).items() if weight}
 
     @classmethod
     def build(cls, options: ModelOptions, modalities: Iterable[str], task: Task) -> Objective:
         """Read weights and prior from `options`."""
+        names = tuple(modalities)
         return cls(
             task=task,
             prior=options.prior,
@@ -98,12 +109,18 @@ class Objective:
             joint=options.joint_prior,
             task_weight=options.task_weight,
             reconstruction={
-                name: value_for(name, options.reconstruction, "reconstruction")
-                for name in modalities
+                name: value_for(name, options.reconstruction, "reconstruction") for name in names
             },
+            swap={name: value_for(name, options.style_swap, "style_swap") for name in names},
         )
 
-    def __call__(self, output: MfmOutput, inputs: Inputs, targets: Tensor) -> Costs:
+    def __call__(
+        self,
+        output: MfmOutput,
+        inputs: Inputs,
+        targets: Tensor,
+        swapped: Mapping[str, Swapped] | None = None,
+    ) -> Costs:
         """Return the costs of one batch.
 
         Parameters
@@ -114,6 +131,8 @@ class Objective:
         targets : Tensor
             In the model's units (`MFM.standardise`): ``(n, outputs)``, or
             classes ``(n,)``.
+        swapped : mapping of str to Swapped, optional
+            What is read with styles swapped, of the modalities in `swap`.
         """
         task = heads_cost(output.heads, targets, self.task)
         reconstruction = {
@@ -126,7 +145,15 @@ class Objective:
         total = self.task_weight * task + self.prior_weight * prior
         for name, cost in reconstruction.items():
             total = total + self.reconstruction[name] * cost
-        return Costs(total, task, reconstruction, prior)
+        swap = {
+            name: heads_cost(read.heads[read.known], targets[read.known], self.task)
+            if read.known.any()
+            else torch.zeros_like(task)
+            for name, read in (swapped or {}).items()
+        }
+        for name, cost in swap.items():
+            total = total + self.swap[name] * cost
+        return Costs(total, task, reconstruction, prior, swap)
 
     def _divergence(self, latents: Mapping[str, Latent], present: Mapping[str, Tensor]) -> Tensor:
         """Return the divergence from the prior: of each latent, summed, or of all as one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Self
 
@@ -35,6 +36,17 @@ class Options(BaseModel):
             return super().model_validate(obj, **kwargs)
         except ValidationError as error:
             raise ParameterError(_describe(cls, error)) from None
+
+
+def flatten(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of a block of parameters, each with its name: ``training.epochs``."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from flatten(f"{name}.{key}", inner)
+    else:
+        yield name, value
 
 
 def _describe(model: type[BaseModel], error: ValidationError) -> str:

@@ -10,11 +10,14 @@ from mfm_pipeline.pipelines import (
     download,
     generate,
     ingest_features,
+    interpret,
     pair_digits,
     predict,
+    report,
     sample,
     train_ablations,
     train_mfm,
+    train_surrogate,
 )
 
 
@@ -30,10 +33,13 @@ def register_pipelines() -> dict[str, Pipeline]:
         "download": download.create_pipeline(),
         "generate": generate.create_pipeline(),
         "ingest_features": ingestion,
+        "interpret": interpret.create_pipeline(),
         "pair_digits": pairing,
+        "report": report.create_pipeline(),
         "predict": predict.create_pipeline(),
         "train_ablations": train_ablations.create_pipeline(),
         "train_mfm": training,
         "train_mfm_digits": digits,
+        "train_surrogate": train_surrogate.create_pipeline(),
         "__default__": training,
     }

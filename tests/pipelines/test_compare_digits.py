@@ -92,7 +92,10 @@ def test_one_run_with_one_nested_a_training(compared: Path) -> None:
     )
     first = rows.iloc[0]
     scored = {"valid/acc", "valid/f1", "test/acc", "test/f1"}
-    assert {c for c in rows if "/" in c} == scored
+    errors = ["test/mse/digits", "test/mse/blended"]
+    assert {c for c in rows if "/" in c} == {*scored, *errors}
+    # Of what is generated alone.
+    assert (rows[errors].notna().all(axis=1) == (rows["model"] == "MFM")).all()
     (own,) = [
         child
         for child in children

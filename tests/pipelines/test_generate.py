@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -311,6 +312,24 @@ def test_samplers_may_differ_between_latents(generated: Path) -> None:
     metrics = nodes.report_scores(scores, corpus, options)
     chosen = by_sampler["chosen", "label_consistency", "digits"]
     assert metrics["generation/label_consistency/digits"] == chosen
+
+
+def test_the_split_that_is_asked_for_is_scored(generated: Path) -> None:
+    path = generated / f"data/06_models/{DIGITS}"
+    model = WeightsDataset(path=str(path / "mfm")).load()
+    judges = WeightsDataset(path=str(path / "judges")).load()
+    states = json.loads((path / "samplers.json").read_text())
+    corpus = corpus_of(generated)
+    of_one_label = corpus.test.select(np.flatnonzero(corpus.test.targets.values == 3))
+    spoilt = replace(corpus, splits=dict(corpus.splits) | {"test": of_one_label})
+    scores = {"samples": 24, "draws": 2}
+    on_test = GenerationOptions.model_validate({"scores": scores})
+    on_valid = on_test.model_copy(update={"split": "valid"})
+    match = nodes.match_posterior(model, states, spoilt, on_valid)
+    assert set(match["samples"]) == {len(corpus.valid)} != {len(of_one_label)}
+    assert len(nodes.score_images(model, states, judges, spoilt, on_valid))
+    with pytest.raises(DataError, match=r"of 1 label\(s\)"):
+        nodes.score_images(model, states, judges, spoilt, on_test)
 
 
 @pytest.mark.parametrize(

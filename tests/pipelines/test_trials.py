@@ -20,11 +20,11 @@ import pytest
 
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.errors import ParameterError
-from mfm_pipeline.evaluation import EvaluationOptions
-from mfm_pipeline.models import ModelOptions
-from mfm_pipeline.pipelines import trials
+from mfm_pipeline.evaluation import EvaluationOptions, SentimentOptions
+from mfm_pipeline.models import Inputs, ModelOptions
+from mfm_pipeline.pipelines import comparing, trials
 from mfm_pipeline.pipelines.compare_digits import nodes
-from mfm_pipeline.pipelines.compare_digits.options import ComparisonOptions
+from mfm_pipeline.pipelines.comparing import ComparisonOptions
 from mfm_pipeline.pipelines.trials import Trial, fingerprint
 from mfm_pipeline.training import TrainingOptions
 from tests.conftest import ROOT
@@ -59,12 +59,13 @@ def compare(
     *,
     corpus: Corpus = CORPUS,
     comparison: ComparisonOptions = COMPARISON,
+    model: Mapping[str, Any] = SMALL,
     **training: Any,
 ) -> pd.DataFrame:
     options = TrainingOptions.model_validate({"epochs": 2, "batch_size": 16} | training)
     return nodes.compare(
         corpus,
-        ModelOptions.model_validate(SMALL),
+        ModelOptions.model_validate(model),
         options,
         EvaluationOptions(),
         comparison,
@@ -130,7 +131,9 @@ def test_without_resume_nothing_of_an_earlier_comparison_counts(
 ) -> None:
     version = 1
 
-    def scored(trial: Trial, corpus: Corpus, batch_size: int, place: Path) -> dict[str, Any]:
+    def scored(
+        trial: Trial, corpus: Corpus, batch_size: int, sentiment: None, place: Path
+    ) -> dict[str, Any]:
         if (trial.name, version) == ("MM", 2):
             raise KeyboardInterrupt
         run = mlflow.active_run()
@@ -200,13 +203,33 @@ def test_states_that_a_kill_left_beside_a_result_are_removed(tracked: str, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
 
 
+def test_what_a_model_generates_is_measured(tracked: str, tmp_path: Path) -> None:
+    corpus = mixed_corpus(sizes=(40, 20, 20))
+    trial = Trial(
+        "MFM", ModelOptions.model_validate(SMALL), TrainingOptions(epochs=1, batch_size=16)
+    )
+    sentiment = SentimentOptions(levels=(-1, 1))
+    found = trials.run_trial(trial, corpus, 7, tmp_path / "a", sentiment=sentiment)
+    assert {"valid/acc_3", "test/acc_3", "test/acc_2", "test/r"} <= set(found)
+    model = trials.fit(corpus, trial.model, trial.training, tmp_path / "b").model
+    inputs = Inputs.from_split(corpus.test).gather()
+    made = model(inputs).reconstructions
+    for name, modality in corpus.test.modalities.items():
+        errors = []
+        for row in np.flatnonzero(modality.present):
+            error = (made[name][row] - inputs.values[name][row]).detach().numpy()
+            seen = error if modality.steps is None else error[inputs.steps[name][row].numpy()]
+            errors.append(np.mean(seen.astype(np.float64) ** 2))
+        assert found[f"test/mse/{name}"] == pytest.approx(np.mean(errors), rel=1e-5)
+
+
 def fake_results(
     patch: pytest.MonkeyPatch, valid: Mapping[tuple[str, float], float]
 ) -> list[Trial]:
     """Let trials score as said on valid, and on test the opposite."""
     seen: list[Trial] = []
 
-    def scored(trial: Trial, *_: Any) -> dict[str, Any]:
+    def scored(trial: Trial, *_: Any, **__: Any) -> dict[str, Any]:
         seen.append(trial)
         accuracy = valid[trial.name, trial.training.learning_rate]
         return {
@@ -215,7 +238,7 @@ def fake_results(
             **{"test/acc": 1 - accuracy, "test/f1": 1.0},
         }
 
-    patch.setattr(nodes, "run_trial", scored)
+    patch.setattr(comparing, "run_trial", scored)
     return seen
 
 
@@ -238,7 +261,10 @@ def test_the_best_setting_is_chosen_by_validation_alone(
     comparison = ComparisonOptions.model_validate(
         {"settings": [{"learning_rate": rate} for rate in rates], "seeds": 4}
     )
-    table = compare(tmp_path, comparison=comparison, seed=5)
+    fusion = {"hidden": 8, "channels": [4, 5], "modality_dropout": 0.3}
+    generating = {"noise": 0.4, "joint_prior": True, "kernel": "multiquadric"}
+    model = SMALL | generating | {"fusion_options": {"late_fusion": fusion}}
+    table = compare(tmp_path, comparison=comparison, model=model, seed=5)
     final = table[table["final"]]
     chosen = final.groupby("model", sort=False)["learning_rate"].unique().map(list).to_dict()
     # The first of equals; the order is that of the models.
@@ -249,23 +275,24 @@ def test_the_best_setting_is_chosen_by_validation_alone(
         assert own["seed"].tolist() == [5, 5, 5, 6, 7, 8], name
         assert own[own["final"]]["seed"].tolist() == [5, 6, 7, 8]
     assert Counter(trial.name for trial in trained) == dict.fromkeys(chosen, 6)
-    everything = {"reads": None, "generates": None, "prior_weight": 1.0}
-    # Nothing of what they lack tells them apart.
-    plain = ModelOptions()
+    # Nothing of what they lack disturbs them, nor tells them apart.
+    plain = ModelOptions().model_dump()
+    unused = ("generative", "reconstruction", "noise", "joint_prior", "kernel")
     discriminative = {
+        **model,
+        **{name: plain[name] for name in unused},
         "generates": (),
         "prior_weight": 0.0,
-        "generative": plain.generative,
-        "reconstruction": plain.reconstruction,
+        "fusion_options": {"late_fusion": fusion | {"modality_dropout": 0.0}},
     }
     for trial in trained:
-        changed = {
-            "UM(picture)": {"reads": ("picture",), **discriminative},
-            "UM(speech)": {"reads": ("speech",), **discriminative},
-            "MM": {"reads": None, **discriminative},
-            "MFM": everything,
+        expected = {
+            "UM(picture)": {**discriminative, "reads": ["picture"]},
+            "UM(speech)": {**discriminative, "reads": ["speech"]},
+            "MM": discriminative,
+            "MFM": model,
         }[trial.name]
-        assert trial.model == ModelOptions.model_validate(SMALL).model_copy(update=changed)
+        assert trial.model == ModelOptions.model_validate(expected)
     summary = nodes.summarise(table, CORPUS)
     assert summary["acc"].tolist() == pytest.approx([0.1, 0.6, 0.4, 0.2])
     assert summary["acc_sd"].tolist() == pytest.approx([0.0] * 4)

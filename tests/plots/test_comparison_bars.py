@@ -47,3 +47,18 @@ def test_one_seed_and_equal_values() -> None:
     assert figure.get_suptitle() == "toy: one seed"
     assert [text.get_text() for text in figure.axes[0].texts] == ["0.900", "0.900"]
     figure.canvas.draw()
+
+
+def test_several_metrics_have_axes_of_their_own() -> None:
+    table = scores(MM=[0.5, 0.6], MFM=[0.9, 0.8]).assign(
+        mse=[np.nan, np.nan, 2.0, 1.0], f1=[0.1, 0.2, 0.3, 0.4]
+    )
+    figure = plot_comparison(table, ["acc", "mse", "f1"], "toy")
+    drawn = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_ylabel() for axes in drawn] == ["acc", "mse", "f1"]
+    # What a method does not have leaves its place empty, and the order is one.
+    for axes, tops in zip(drawn, ([0.55, 0.85], [1.5], [0.15, 0.35]), strict=True):
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["MM", "MFM"]
+        np.testing.assert_allclose([bar.get_y() + bar.get_height() for bar in axes.patches], tops)
+        assert axes.patches[-1].get_x() == pytest.approx(1 - 0.3)
+    figure.canvas.draw()

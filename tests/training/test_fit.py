@@ -16,6 +16,8 @@ from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.training import TrainingOptions, fit
 from mfm_pipeline.training.module import TrainingModule
 from tests.conftest import MakeCorpus
+from tests.models.image_samples import SMALL as IMAGES
+from tests.models.image_samples import mixed_corpus
 
 SMALL = {"discriminative": {"latent": 8, "factor": 8}, "generative": {"latent": 4, "factor": 4}}
 
@@ -198,3 +200,20 @@ def test_a_device_that_is_not_there_is_named(make_corpus: MakeCorpus, tmp_path: 
     options = TrainingOptions(epochs=1, strategy="ddq")
     with pytest.raises(ParameterError, match="strategy is 'ddq'"):
         fit(make_corpus(), ModelOptions(**SMALL), options, tmp_path)
+
+
+def test_swapped_styles_are_in_the_history_and_resume_alike(tmp_path: Path) -> None:
+    corpus = mixed_corpus(sizes=(24, 12, 12))
+    model = ModelOptions.model_validate(IMAGES | {"style_swap": {"picture": 0.5, "default": 0}})
+    options = TrainingOptions(epochs=2, schedule="constant", batch_size=12)
+    whole = fit(corpus, model, options, tmp_path / "whole")
+    swapped = {name for name in whole.history if "/swap/" in name}
+    assert swapped == {"train/swap/picture", "valid/swap/picture"}
+    parts = ("task", "prior", "reconstruction/picture", "reconstruction/speech")
+    total = sum(whole.history[f"valid/{part}"] for part in parts)
+    total = total + 0.5 * whole.history["valid/swap/picture"]
+    np.testing.assert_allclose(whole.history["valid/loss"], total, rtol=1e-5)
+    fit(corpus, model, options.model_copy(update={"epochs": 1}), tmp_path / "parts")
+    resumed = options.model_copy(update={"resume": True})
+    again = fit(corpus, model, resumed, tmp_path / "parts")
+    pd.testing.assert_frame_equal(again.history, whole.history)

@@ -25,8 +25,11 @@ from .pickled import PickledDataset as PickledDataset
 from .prepared import PreparedArray as PreparedArray
 from .raw_folder import RawFolder as RawFolder
 from .raw_folder import RawFolderDataset as RawFolderDataset
+from .results import Results as Results
+from .results import ResultsDataset as ResultsDataset
 from .segment_words import SegmentWords as SegmentWords
 from .segment_words import SegmentWordsDataset as SegmentWordsDataset
+from .stated_table import StatedTableDataset as StatedTableDataset
 from .stream import FileStream as FileStream
 from .svhn import SvhnDataset as SvhnDataset
 from .table import Table as Table

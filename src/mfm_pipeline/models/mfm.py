@@ -255,7 +255,7 @@ class MFM(nn.Module):
         discriminative = factors.pop(DISCRIMINATIVE, nothing)
         if JOINT in factors:
             factors = dict.fromkeys(self.modalities, factors[JOINT])
-        elif not len(self.encoders):
+        elif set(self.factors) <= {DISCRIMINATIVE}:
             factors = dict.fromkeys(self.modalities, nothing)
         return Factors(discriminative, factors)
 
@@ -275,7 +275,12 @@ class MFM(nn.Module):
         -------
         Tensor, shape (n, outputs)
         """
-        return self.to_target_units(self.head(self._label_state(inputs.gather())).mean(dim=1))
+        return self.to_target_units(self.read(inputs).mean(dim=1))
+
+    def read(self, inputs: Inputs) -> Tensor:
+        """Return Ŷ of each head alone, raw, ``(n, heads, outputs)``."""
+        heads: Tensor = self.head(self._label_state(inputs.gather()))
+        return heads
 
     def _label_state(self, inputs: Inputs) -> Tensor:
         """Return what the head reads, by way of nothing that it does not come from."""

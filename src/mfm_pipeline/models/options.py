@@ -145,6 +145,12 @@ class ModelOptions(Options):
     reconstruction: WeightPerModality = Field(
         default={DEFAULT: 1.0}, description="Weight of each modality's reconstruction."
     )
+    style_swap: WeightPerModality = Field(
+        default={DEFAULT: 0.0},
+        description="Weight of the label where it is read from each modality alone, generated "
+        "from Fy and the Fai of another sample; so what is generated shows the label, whatever "
+        "the style. 0 for none.",
+    )
     discriminative: DiscriminativeOptions = Field(
         default=DiscriminativeOptions(), description="From the fusion encoder to the label."
     )

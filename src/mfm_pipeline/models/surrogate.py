@@ -196,7 +196,7 @@ class SurrogateInference(nn.Module):
 def generating_half(model: MFM) -> MFM:
     """Return a copy of a model that can generate and predict from latents, but not infer them."""
     half = copy.deepcopy(model)
-    del half.fusion, half.encoders, half.latents
+    half.fusion, half.encoders, half.latents = None, nn.ModuleDict(), nn.ModuleDict()
     return half
 
 

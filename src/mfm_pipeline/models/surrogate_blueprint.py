@@ -62,10 +62,18 @@ class SurrogateBlueprint(Options):
     @property
     def patterns(self) -> tuple[Pattern, ...]:
         """What may be observed, each in the order of the modalities."""
-        if not self.generated:
+        model = self.model.options
+        if not (
+            self.generated
+            and model.predicts_from == "discriminative"
+            and model.generates_from == "both"
+            and not model.generative.joint
+        ):
             raise ParameterError(
-                "model.generates is none: the model infers no modality; surrogate inference "
-                "expects one or more that it generates"
+                f"model: generates {', '.join(self.generated) or 'nothing'}, predicts from "
+                f"'{model.predicts_from}', generates from '{model.generates_from}', joint is "
+                f"{model.generative.joint}; surrogate inference expects one or more modalities "
+                f"that are generated from Fy and a Fai each, and Y from Fy (MFM, Figure 1)"
             )
         known = self.modalities
         if self.options.patterns is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,9 @@ from mfm_pipeline import plots
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.evaluation import EvaluationOptions, primary_metric
 from mfm_pipeline.models import ModelOptions
+from mfm_pipeline.models.ablations import FACTORIZED
 from mfm_pipeline.options import Options
+from mfm_pipeline.pipelines.provenance import stated
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.pipelines.trials import Trial, fingerprint, remove_folders, run_trial
 from mfm_pipeline.training import TrainingOptions
@@ -66,7 +68,7 @@ def compare(
     Parameters
     ----------
     models : mapping of str to ModelOptions
-        By name, in the order of all tables.
+        By name, in the order of all tables; MFM among them.
     corpus : Corpus
     training : TrainingOptions
     evaluation : EvaluationOptions
@@ -78,7 +80,8 @@ def compare(
     -------
     DataFrame
         A row a training: ``model``, ``setting``, ``final``, ``seed``,
-        ``learning_rate``, ``weight_decay``, ``batch_size``, and what `run_trial` returns.
+        ``learning_rate``, ``weight_decay``, ``batch_size``, and what `run_trial` returns;
+        stated, see `provenance.stated`.
     """
     tag_run(corpus)
     if not training.resume:
@@ -109,7 +112,12 @@ def compare(
                 )  # fmt: skip
                 bar.update()
             rows += _mark_final(tried, metric)
-    return pd.DataFrame(rows)
+    return stated(
+        pd.DataFrame(rows),
+        corpus,
+        seeds=range(training.seed, training.seed + comparison.seeds),
+        settings={"model": models[FACTORIZED], "training": training, "comparison": comparison},
+    )
 
 
 def summarise(trials: pd.DataFrame) -> pd.DataFrame:
@@ -133,11 +141,11 @@ def summarise(trials: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-def plot(trials: pd.DataFrame, corpus: Corpus) -> Figure:
-    """Draw the primary metric of each model on test, and of each of its seeds."""
-    metric = primary_metric(corpus.train.targets.task)
-    final = trials[trials["final"]].rename(columns={"model": "method", f"test/{metric}": metric})
-    return plots.plot_comparison(final, metric, corpus.label)
+def plot(trials: pd.DataFrame, metrics: str | Sequence[str], corpus: Corpus) -> Figure:
+    """Draw metrics of each model on test, and of each of its seeds."""
+    final = trials[trials["final"]].rename(columns={"model": "method"})
+    final.columns = final.columns.str.removeprefix("test/")
+    return plots.plot_comparison(final, metrics, corpus.label)
 
 
 def _plan(

@@ -17,9 +17,11 @@ import numpy as np
 
 from mfm_pipeline import evaluation
 from mfm_pipeline.data import Corpus
+from mfm_pipeline.datasets import WeightsDataset
 from mfm_pipeline.datasets.atomic import replacing
 from mfm_pipeline.evaluation import SentimentOptions, predictions_of, score
 from mfm_pipeline.models import ModelOptions
+from mfm_pipeline.pipelines.states import State
 from mfm_pipeline.training import TrainingOptions, fit
 
 RESULT, RUN = "result.json", "run.json"
@@ -50,7 +52,12 @@ class Trial:
             self.model.model_dump(mode="json"),
             self.training.model_dump(mode="json", exclude={"resume"}),
         ]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        return key_of(content)
+
+
+def key_of(content: Any) -> str:
+    """Return a name for files by whatever JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def fingerprint(corpus: Corpus) -> str:
@@ -69,6 +76,15 @@ def fingerprint(corpus: Corpus) -> str:
         for array in arrays:
             digest.update(f"{array.dtype} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def fingerprint_of_weights(state: State) -> str:
+    """Return a digest of a model: its description and its weights."""
+    digest = hashlib.sha256(json.dumps(state["description"], sort_keys=True).encode())
+    for name, values in sorted(state["weights"].items()):
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+        digest.update(values.cpu().contiguous().numpy().reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -114,6 +130,37 @@ def run_trial(
         parameters=_flat(trial),
         resume=trial.training.resume,
     )
+
+
+def train_once(
+    trial: Trial, corpus: Corpus, place: Path, *, name: str, parameters: Mapping[str, Any]
+) -> tuple[State, dict[str, Any]]:
+    """Train a model, in an MLflow run inside the active one, and keep its state.
+
+    Parameters
+    ----------
+    trial : Trial
+    corpus : Corpus
+    place : Path
+        Folder of the trial alone.
+    name, parameters
+        Of the MLflow run.
+
+    Returns
+    -------
+    state : dict
+        As `Blueprint.to_state` gives it.
+    result : dict
+        ``parameters`` (their number), ``epochs``, ``seconds`` and the best ``valid/loss``.
+    """
+    result = run_once(
+        partial(_train_and_keep, trial, corpus),
+        place,
+        name=name,
+        parameters=parameters,
+        resume=trial.training.resume,
+    )
+    return WeightsDataset(path=str(place)).load(), result
 
 
 def run_once(
@@ -165,6 +212,18 @@ def run_once(
     # The states that it could have gone on from.
     remove_folders(place)
     return result
+
+
+def _train_and_keep(trial: Trial, corpus: Corpus, place: Path) -> dict[str, Any]:
+    start = monotonic()
+    trained = fit(corpus, trial.model, trial.training, place)
+    WeightsDataset(path=str(place)).save(trained.blueprint.to_state(trained.model))
+    return {
+        "parameters": sum(weights.numel() for weights in trained.model.parameters()),
+        "epochs": len(trained.history),
+        "seconds": monotonic() - start,
+        "valid/loss": float(trained.history["valid/loss"].min()),
+    }
 
 
 def _train_and_score(

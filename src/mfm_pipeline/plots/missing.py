@@ -65,7 +65,8 @@ def plot_holes(curve: pd.DataFrame, metric: str, title: str) -> Figure:
     Parameters
     ----------
     curve : DataFrame
-        A row a method, share, seed and draw: ``method``, ``share`` (0 to 1) and `metric`.
+        A row a method, share, seed and draw: ``method``, ``share`` (0 to 1), ``seed``,
+        ``draw`` and `metric`.
     metric : str
     title : str
     """
@@ -73,7 +74,7 @@ def plot_holes(curve: pd.DataFrame, metric: str, title: str) -> Figure:
     _lines(axes, curve, "method", "share", metric)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     tidy(axes, x="test samples that lose modalities", y=metric)
-    _title(figure, title)
+    _title(figure, f"{title}\n{_spread_of(curve, 'holes')}")
     return figure
 
 
@@ -83,14 +84,15 @@ def plot_noise(curve: pd.DataFrame, metric: str, title: str) -> Figure:
     Parameters
     ----------
     curve : DataFrame
-        A row a modality, level, seed and draw: ``modality``, ``sd`` and `metric`.
+        A row a modality, level, seed and draw: ``modality``, ``sd``, ``seed``, ``draw``
+        and `metric`.
     metric : str
     title : str
     """
     figure, axes = new_figure(6.4, 4.0)
     _lines(axes, curve, "modality", "sd", metric)
     tidy(axes, x="noise, in standard deviations of each feature in train", y=metric)
-    _title(figure, title)
+    _title(figure, f"{title}\n{_spread_of(curve, 'noise')}")
     return figure
 
 
@@ -100,7 +102,7 @@ def _lines(axes: Axes, curve: pd.DataFrame, group: str, x: str, y: str) -> None:
         colour = COLOURS[place % len(COLOURS)]
         by_x = points.groupby(x)[y]
         mean, spread = by_x.mean(), by_x.std().fillna(0.0)
-        axes.fill_between(mean.index, mean - spread, mean + spread, color=colour, alpha=0.12, lw=0)
+        axes.fill_between(mean.index, mean - spread, mean + spread, color=colour, alpha=0.1, lw=0)
         # Markers grow smaller, so that lines on top of each other both show.
         axes.plot(
             mean.index, mean, color=colour, linewidth=1.5, marker=_MARKERS[place % len(_MARKERS)],
@@ -114,6 +116,17 @@ def _lines(axes: Axes, curve: pd.DataFrame, group: str, x: str, y: str) -> None:
     legend.get_title().set_fontsize(8)
     for text in legend.get_texts():
         text.set_parse_math(False)
+
+
+def _spread_of(curve: pd.DataFrame, drawn: str) -> str:
+    """Say what a point is the mean of, and the band the standard deviation."""
+    seeds, draws = curve["seed"].nunique(), curve["draw"].nunique()
+    told = [f"{seeds} seeds"] if seeds > 1 else []
+    if draws > 1:
+        told.append(f"{draws} draws of {drawn}")
+    return (
+        f"mean and standard deviation over {' and '.join(told)}" if told else "one seed, one draw"
+    )
 
 
 def _title(figure: Figure, title: str) -> None:

@@ -9,6 +9,7 @@ from mfm_pipeline.simulation.corpus import (
     VECTORS,
     VISUAL,
     WORDS,
+    sentiment_words,
     simulate,
 )
 from mfm_pipeline.simulation.options import SampleOptions, Strengths, Traps
@@ -27,5 +28,6 @@ __all__ = [
     "SampleOptions",
     "Strengths",
     "Traps",
+    "sentiment_words",
     "simulate",
 ]

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfm_pipeline.simulation.generative import (
+    FACTOR_SIZE,
+    LABEL_WEIGHTS,
     Factors,
     FrameModel,
     draw_factors,
@@ -45,8 +47,7 @@ def simulate(options: SampleOptions) -> dict[str, dict[str, Entry]]:
         seconds; features ``(N, d)`` float32, words ``(N,)`` str. The same
         options give the same arrays.
     """
-    rng = np.random.default_rng([options.seed, 0])
-    vocabulary = build_vocabulary(options.word_vector_size, options.vector_noise, rng)
+    rng, vocabulary = _begin(options)
     models = {
         ACOUSTIC: FrameModel.draw(options.acoustic_features, options.frame_noise, rng),
         VISUAL: FrameModel.draw(options.visual_features, options.frame_noise, rng),
@@ -64,6 +65,31 @@ def simulate(options: SampleOptions) -> dict[str, dict[str, Entry]]:
         for sequence, entry in video.items():
             corpus[sequence][name] = entry
     return corpus
+
+
+def sentiment_words(options: SampleOptions) -> dict[str, float]:
+    """Return the words that carry the planted sentiment, with what each says of the label.
+
+    Parameters
+    ----------
+    options : SampleOptions
+        Those that the corpus was drawn with.
+
+    Returns
+    -------
+    dict of str to float
+        How much the label rises for a unit of the word's own direction; of words that
+        carry any of the shared factor, and of no others.
+    """
+    _, vocabulary = _begin(options)
+    told = vocabulary.loadings[:, :FACTOR_SIZE] @ LABEL_WEIGHTS
+    return {str(word): float(of) for word, of in zip(vocabulary.words, told, strict=True) if of}
+
+
+def _begin(options: SampleOptions) -> tuple[np.random.Generator, Vocabulary]:
+    """Draw the vocabulary, which comes first; the generator goes on with the rest."""
+    rng = np.random.default_rng([options.seed, 0])
+    return rng, build_vocabulary(options.word_vector_size, options.vector_noise, rng)
 
 
 def _draw_video(

@@ -23,7 +23,7 @@ LABEL_RANGE = (-3.0, 3.0)
 
 _FACTOR_RANGE = 1.6
 """Where the shared factor saturates; gives it unit variance."""
-_LABEL_WEIGHTS = np.sqrt([0.65, 0.2, 0.15])
+LABEL_WEIGHTS = np.sqrt([0.65, 0.2, 0.15])
 """How much of the label's variance each dimension of the shared factor gives."""
 _LABEL_SCALE = 1.3
 _EMPHASIS = {
@@ -72,7 +72,7 @@ def draw_labels(shared: FloatArray, noise: float, rng: np.random.Generator) -> N
     -------
     ndarray, shape (s, 1), float32
     """
-    clean = shared @ _LABEL_WEIGHTS
+    clean = shared @ LABEL_WEIGHTS
     labels = _LABEL_SCALE * (clean + noise * rng.normal(size=len(clean)))
     return np.clip(labels, *LABEL_RANGE).astype(np.float32)[:, None]
 

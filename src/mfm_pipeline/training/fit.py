@@ -87,8 +87,12 @@ def fit(
         model.set_target_scale(*_center_and_spread(corpus.train.targets.values))
     usable = _usable(corpus.train, "train", model)
     model.calibrate(Inputs.from_split(corpus.train.select(usable.numpy())))
-    kind = "MFM" if model.modalities else "discriminative model"
-    log.info("%s, %s parameters, %s fusion", kind, f"{_size(model):,}", model_options.fusion)
+    kind = "hybrid model" if model.modalities else "discriminative model"
+    fusion = "no" if model.fusion is None else model_options.fusion
+    log.info(
+        "%s, %s parameters, %s fusion",
+        "MFM" if model.factorized else kind, f"{_size(model):,}", fusion,
+    )  # fmt: skip
     if options.compile:
         model.compile()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from mfm_pipeline.models import MFM, Inputs
+from mfm_pipeline.models.swap import read_swapped
 from mfm_pipeline.objectives import Objective
 from mfm_pipeline.training.batches import epoch_seed
 from mfm_pipeline.training.options import TrainingOptions
@@ -148,8 +149,17 @@ class MfmTraining(TrainingModule):
         super().__init__(model=model, data=data, options=options)
         self.objective = objective
 
+    @property
+    def mfm(self) -> MFM:
+        """What is trained."""
+        return cast("MFM", self.model)
+
     def costs(self, split: str, index: Tensor) -> NamedCosts:
         """Return the objective on the samples at `index` of a split."""
         inputs, targets = self.data[split]
         batch = inputs[index]
-        return self.objective(self.model(batch), batch, targets[index])
+        output = self.model(batch)
+        swapped = None
+        if self.objective.swap:
+            swapped = read_swapped(self.mfm, output, batch, self.objective.swap)
+        return self.objective(output, batch, targets[index], swapped)

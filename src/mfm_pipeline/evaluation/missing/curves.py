@@ -30,7 +30,8 @@ def score_holes(
 ) -> pd.DataFrame:
     """Score methods on test while a growing share of its samples loses modalities.
 
-    Holes are drawn by `mfm_pipeline.features.holes.draw_holes`, the same for every method.
+    Holes are drawn by `mfm_pipeline.features.holes.draw_holes`, the same for every method;
+    where there are none, once.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def score_holes(
     """
     rows = []
     for share in shares:
-        for draw in range(draws):
+        for draw in range(draws if share else 1):
             holes = draw_holes(test, share, np.random.default_rng(draw))
             for name, method in methods.items():
                 scores = score_method(method, test, holes, train.targets, options)
@@ -58,6 +59,8 @@ def score_noise(
 ) -> pd.DataFrame:
     """Score methods on test while Gaussian noise on one modality grows.
 
+    It is drawn once where there is none.
+
     Returns
     -------
     DataFrame
@@ -69,7 +72,7 @@ def score_noise(
     for modality in test.modalities:
         spread = feature_spread(train.modalities[modality])
         for level in levels:
-            for draw in range(draws):
+            for draw in range(draws if level else 1):
                 rng = np.random.default_rng(draw)
                 noisy = add_noise(test, modality, level * spread, rng)
                 for name, method in methods.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,7 @@ KEYS = ("protocol", "method", "missing", "observed", "samples")
 def score_patterns(
     corpus: Corpus,
     full: Method,
-    methods: Callable[[tuple[str, ...]], Mapping[str, Method]],
-    patterns: Iterable[tuple[str, ...]],
+    methods: Mapping[tuple[str, ...], Mapping[str, Method]],
     options: EvaluationOptions,
 ) -> pd.DataFrame:
     """Score methods on test, all of whose samples lose what a pattern lacks.
@@ -37,24 +36,22 @@ def score_patterns(
     corpus : Corpus
     full : Method
         The model that all is measured against; it alone is scored with all present.
-    methods : callable
-        From what is observed to the methods that are scored on it, by name.
-    patterns : iterable of tuple of str
-        What is observed.
+    methods : mapping of tuple of str to mapping of str to Method
+        By what is observed: the methods that are scored on it, by name.
     options : EvaluationOptions
 
     Returns
     -------
     DataFrame
-        A row a pattern and method: ``method``, ``missing``, ``observed``, ``samples``,
-        and what `score_method` returns; NaN where there is none.
+        A row a pattern and method, least missing first: ``method``, ``missing``,
+        ``observed``, ``samples``, and what `score_method` returns; NaN where there is none.
     """
     names = tuple(corpus.train.modalities)
     train = corpus.train.targets
     rows: list[dict[str, Any]] = []
 
     def row(name: str, method: Method, observed: tuple[str, ...]) -> dict[str, Any]:
-        missing = tuple(other for other in names if other not in observed)
+        missing = [names[place] for place in _lacks(observed, names)]
         holes = {other: np.ones(len(corpus.test), np.bool_) for other in missing}
         return {
             "method": name,
@@ -65,8 +62,8 @@ def score_patterns(
         }
 
     rows.append(row(FULL, full, names))
-    for observed in patterns:
-        rows += [row(name, one, observed) for name, one in methods(observed).items()]
+    for observed in sorted(methods, key=lambda one: (-len(one), _lacks(one, names))):
+        rows += [row(name, one, observed) for name, one in methods[observed].items()]
     return pd.DataFrame(rows)
 
 
@@ -90,11 +87,10 @@ def over_seeds(scores: pd.DataFrame, keys: Sequence[str] = KEYS) -> pd.DataFrame
     """
     metrics = [str(c) for c in scores if c not in (*keys, "seed")]
     groups = scores.groupby(list(keys), sort=False)
-    table = groups.agg(seeds=("seed", "nunique"))
+    columns: dict[str, pd.Series[Any]] = {"seeds": groups["seed"].nunique()}
     for metric in metrics:
-        table[metric] = groups[metric].mean()
-        table[f"{metric}_sd"] = groups[metric].std()
-    return table.reset_index()
+        columns |= {metric: groups[metric].mean(), f"{metric}_sd": groups[metric].std()}
+    return pd.DataFrame(columns).reset_index()
 
 
 def print_missing(table: pd.DataFrame, corpus: Corpus) -> None:
@@ -127,3 +123,8 @@ def print_missing(table: pd.DataFrame, corpus: Corpus) -> None:
         f"Missing modalities, {corpus.label}, {len(corpus.test)} test samples, "
         f"protocol {protocol}{times}",
     )
+
+
+def _lacks(observed: tuple[str, ...], names: tuple[str, ...]) -> list[int]:
+    """Return the places among all names of those that are not observed."""
+    return [place for place, name in enumerate(names) if name not in observed]

@@ -34,6 +34,14 @@ class Decoder(nn.Module):
         """
         raise NotImplementedError
 
+    def entry_weight(self) -> Tensor | None:
+        """Return the weight of the linear map by which [Fy, Fai] enters, ``(m, fy + fa)``.
+
+        All that is generated depends on the factors through it. None where they enter
+        otherwise.
+        """
+        return None
+
     @classmethod
     def together(
         cls,

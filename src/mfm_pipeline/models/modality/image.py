@@ -139,6 +139,11 @@ class ConvolutionalDecoder(Decoder):
         image: Tensor = self.network(torch.cat([discriminative, generative], dim=-1))
         return image
 
+    def entry_weight(self) -> Tensor | None:
+        """Return the weight of the first dense layer."""
+        first = self.network[0]
+        return first.weight if isinstance(first, nn.Linear) else None
+
 
 class ImageKind(ModalityKind):
     """Images ``(n, C, H, W)``, of any size and number of channels."""

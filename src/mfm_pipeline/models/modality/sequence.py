@@ -82,6 +82,12 @@ class SequenceDecoder(Decoder):
         (sequence,) = self.together({"": self}, discriminative, {"": generative}, steps).values()
         return sequence
 
+    def entry_weight(self) -> Tensor | None:
+        """Return the weight of the entry, or where there is none that of the LSTM's input."""
+        if isinstance(self.entry, nn.Linear):
+            return self.entry.weight
+        return self.recurrence.weight_ih if isinstance(self.entry, nn.Identity) else None
+
     @classmethod
     def together(
         cls,

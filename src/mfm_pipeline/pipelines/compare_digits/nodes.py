@@ -13,6 +13,7 @@ from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.models.ablations import FACTORIZED, discriminative
 from mfm_pipeline.pipelines import comparing
 from mfm_pipeline.pipelines.comparing import ComparisonOptions
+from mfm_pipeline.pipelines.provenance import stated_like
 from mfm_pipeline.training import TrainingOptions
 
 MULTIMODAL = "MM"
@@ -55,7 +56,7 @@ def summarise(trials: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
     columns = ["model", "acc", "acc_sd", "f1", "seeds", "learning_rate", "parameters", "seconds"]
     table = table[columns]
     print_table(table, f"Accuracy on test, {corpus.label}, {len(corpus.test)} pairs")
-    return table
+    return stated_like(table, corpus, trials)
 
 
 def _models(model: ModelOptions, modalities: tuple[str, ...]) -> dict[str, ModelOptions]:
@@ -70,4 +71,4 @@ def _models(model: ModelOptions, modalities: tuple[str, ...]) -> dict[str, Model
 
 def plot_comparison(trials: pd.DataFrame, corpus: Corpus) -> Figure:
     """Draw Figure 2(b): the accuracy of each model, and of each of its seeds."""
-    return comparing.plot(trials, corpus)
+    return comparing.plot(trials, "acc", corpus)

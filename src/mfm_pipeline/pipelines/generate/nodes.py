@@ -118,17 +118,18 @@ def fit_samplers(model: State, corpus: Corpus, options: GenerationOptions) -> Sa
 def match_posterior(
     model: State, samplers: SamplerStates, corpus: Corpus, options: GenerationOptions
 ) -> pd.DataFrame:
-    """Measure how well each kind of sampler matches the latents of the test split."""
+    """Measure how well each kind of sampler matches the latents of the split that is scored."""
     network = _model(model, corpus)
     by_kind = _by_kind(samplers)
-    latents = _latents(network, corpus.test)
+    latents = _latents(network, corpus.splits[options.split])
     table = generation.posterior_match(
         latents,
         by_kind,
         generator=torch.Generator().manual_seed(options.seed),
         kernel=Blueprint.model_validate(model["description"]).options.kernel,
     )
-    print_table(table, f"Match of samplers and latents (squared MMD), {corpus.label}, test")
+    title = f"Match of samplers and latents (squared MMD), {corpus.label}, {options.split}"
+    print_table(table, title)
     return table
 
 
@@ -147,12 +148,13 @@ def score_images(
         ``sampler``, and what `mfm_pipeline.generation.score_generation` returns.
     """
     network = _model(model, corpus)
-    labels = torch.from_numpy(corpus.test.targets.values)
+    split = corpus.splits[options.split]
+    labels = torch.from_numpy(split.targets.values)
     tables = []
     for kind, chosen in _all_choices(samplers, options).items():
         table = generation.score_generation(
             network,
-            Inputs.from_split(corpus.test),
+            Inputs.from_split(split),
             labels,
             chosen,
             {name: judge_of(judges, name, corpus) for name in judges["description"]},
@@ -175,7 +177,8 @@ def report_scores(
         ``generation/<score>/<modality>`` and ``real/<score>/<modality>``.
     """
     of_chosen = scores[scores["sampler"] == _chosen_kind(options)].drop(columns="sampler")
-    print_table(of_chosen, f"Generated images, {corpus.label}; drawn from: {_chosen_kind(options)}")
+    title = f"Generated images, {corpus.label}, {options.split}"
+    print_table(of_chosen, f"{title}; drawn from: {_chosen_kind(options)}")
     keys = of_chosen["score"] + "/" + of_chosen["modality"]
     return {
         f"{prefix}/{key}": float(value)
@@ -199,9 +202,9 @@ def plot_images(
     chosen = _all_choices(samplers, options)[_chosen_kind(options)]
     scene = Scene(
         network,
-        corpus.test,
+        corpus.splits[options.split],
         chosen,
-        source=f"{corpus.label}, test",
+        source=f"{corpus.label}, {options.split}",
         columns=options.columns,
         seed=options.seed,
     )
@@ -216,6 +219,12 @@ def _model(state: State, corpus: Corpus) -> MFM:
         raise DataError(
             f"the model generates {', '.join(network.modalities) or 'no modality'}; expected all "
             f"of {', '.join(sorted(images))}, as one that was trained with generates: null does"
+        )
+    if not network.factorized:
+        raise DataError(
+            f"the model has the latents {', '.join(network.latents)}; expected "
+            f"'{DISCRIMINATIVE}' and one of each modality, as one has that was trained with "
+            "predicts_from: discriminative, generates_from: both and no joint latent"
         )
     return network
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from mfm_pipeline.generation import SamplerOptions, ScoreOptions
@@ -27,6 +29,11 @@ class JudgeOptions(Options):
 class GenerationOptions(Options):
     """What is drawn."""
 
+    split: Literal["valid", "test"] = Field(
+        "test",
+        description="Whose samples are generated from and compared with: valid to choose settings "
+        "by, test to report.",
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Of samples chosen and latents drawn.")
     samplers: SamplerOptions = Field(SamplerOptions(), description="What latents are drawn from.")
     scores: ScoreOptions = Field(ScoreOptions(), description="How much is generated for scores.")

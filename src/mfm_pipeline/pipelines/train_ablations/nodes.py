@@ -12,6 +12,7 @@ from mfm_pipeline.evaluation import EvaluationOptions, primary_metric, print_tab
 from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.models.ablations import ablations
 from mfm_pipeline.pipelines import comparing
+from mfm_pipeline.pipelines.provenance import stated_like
 from mfm_pipeline.pipelines.train_ablations.options import AblationOptions
 from mfm_pipeline.training import TrainingOptions
 
@@ -50,24 +51,30 @@ def summarise(trials: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
         _short(table, corpus),
         f"Ablations, test, {corpus.label}, {len(corpus.test)} samples, {spread}",
     )
-    return table
+    return stated_like(table, corpus, trials)
 
 
 def plot_ablations(trials: pd.DataFrame, corpus: Corpus) -> Figure:
-    """Draw Figure 3's numbers, each seed a dot."""
-    return comparing.plot(trials, corpus)
+    """Draw Figure 3's numbers: prediction, and reconstruction of each modality."""
+    errors = [f"mse/{name}" for name in corpus.test.modalities if f"test/mse/{name}" in trials]
+    return comparing.plot(trials, [*_metrics(corpus), *errors], corpus)
+
+
+def _metrics(corpus: Corpus) -> tuple[str, str]:
+    """Return the two metrics of the task that every corpus has."""
+    task = corpus.train.targets.task
+    return primary_metric(task), "mae" if task == "regression" else "f1"
 
 
 def _short(table: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
     """Return what fits on a console: two metrics with their spread, reconstruction, sizes."""
-    task = corpus.train.targets.task
     short = table[["model", "parameters"]].copy()
-    for key in (primary_metric(task), "mae" if task == "regression" else "f1"):
+    for key in _metrics(corpus):
         short[key] = [
             f"{mean:.3f}" + (f"±{sd:.3f}" if pd.notna(sd) else "")
             for mean, sd in zip(table[key], table[f"{key}_sd"], strict=True)
         ]
     for name in corpus.test.modalities:
         if f"mse/{name}" in table:
-            short[f"mse {name}"] = table[f"mse/{name}"]
+            short[f"mse\n{name}"] = table[f"mse/{name}"]
     return short

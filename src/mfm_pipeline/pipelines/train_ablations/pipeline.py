@@ -17,7 +17,7 @@ def create_pipeline() -> Pipeline:
                     "params:training",
                     "params:evaluation",
                     "params:ablations",
-                    "ablations.trials",
+                    "ablation_checkpoints",
                 ],
                 outputs="ablation_trials",
                 name="compare",

@@ -15,6 +15,7 @@ from mfm_pipeline.data import Corpus
 from mfm_pipeline.evaluation import EvaluationOptions
 from mfm_pipeline.models import MFM, Blueprint, ModelOptions
 from mfm_pipeline.pipelines.generate.figures import Scene
+from mfm_pipeline.pipelines.provenance import stated, stated_like
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.serving import log_model
 from mfm_pipeline.training import TrainingOptions, fit
@@ -33,7 +34,9 @@ def train(
     trained = fit(corpus, model, training, checkpoints, show=_sampler_of(corpus, training.seed))
     state = trained.blueprint.to_state(trained.model)
     log_model(state)
-    return state, trained.history
+    settings = {"model": model, "training": training}
+    history = stated(trained.history, corpus, seeds=[training.seed], settings=settings, model=state)
+    return state, history
 
 
 def predict_all(model: State, corpus: Corpus, evaluate: EvaluationOptions) -> pd.DataFrame:
@@ -75,11 +78,13 @@ def plot_reconstruction(errors: pd.DataFrame, corpus: Corpus) -> Figure:
     return plots.plot_reconstruction(errors, corpus.label)
 
 
-def report(metrics: dict[str, float], corpus: Corpus, *bounds: dict[str, float]) -> pd.DataFrame:
+def report(
+    metrics: dict[str, float], history: pd.DataFrame, corpus: Corpus, *bounds: dict[str, float]
+) -> pd.DataFrame:
     """Set the model beside the trivial predictor and other bounds; print the short of it."""
     table = evaluation.comparison({k: v for each in (metrics, *bounds) for k, v in each.items()})
     evaluation.print_comparison(table, f"Test, {corpus.label}, {len(corpus.test)} samples")
-    return table
+    return stated_like(table, corpus, history)
 
 
 def _sampler_of(corpus: Corpus, seed: int) -> Callable[[MFM, int], None] | None:
@@ -89,7 +94,7 @@ def _sampler_of(corpus: Corpus, seed: int) -> Callable[[MFM, int], None] | None:
         return None
 
     def draw(model: MFM, epochs: int) -> None:
-        if not model.modalities or not mlflow.active_run():
+        if not model.factorized or not mlflow.active_run():
             return
         scene = Scene(
             model, corpus.valid, source=f"{corpus.label}, valid", columns=COLUMNS, seed=seed

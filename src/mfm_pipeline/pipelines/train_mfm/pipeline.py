@@ -69,7 +69,7 @@ def create_pipeline(bounds: Iterable[str] = ()) -> Pipeline:
             ),
             Node(
                 nodes.report,
-                ["metrics", "corpus", *bounds],
+                ["metrics", "history", "corpus", *bounds],
                 "comparison",
                 name="report",
             ),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,55 +10,64 @@ from matplotlib.figure import Figure
 from mfm_pipeline import plots
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.evaluation import EvaluationOptions, missing, primary_metric, print_table
-from mfm_pipeline.evaluation.missing import Method, MissingOptions
-from mfm_pipeline.models import MFM
+from mfm_pipeline.evaluation.missing import MissingOptions
 from mfm_pipeline.models.completed import FULL, SURROGATE
+from mfm_pipeline.models.surrogate import SurrogateInference
+from mfm_pipeline.models.surrogate_blueprint import SurrogateBlueprint
+from mfm_pipeline.pipelines.states import State, apart
+from mfm_pipeline.pipelines.train_surrogate.baselines import methods_for
 
-log = logging.getLogger(__name__)
 
-
-class Inference(NamedTuple):
-    """What one seed's training left.
-
-    Attributes
-    ----------
-    full : MFM
-        Trained with all modalities.
-    surrogate : Method
-        That model with its surrogate networks.
-    baselines : callable
-        From what is observed to the baselines trained for it, by name.
-    """
-
-    full: MFM
-    surrogate: Method
-    baselines: Callable[[tuple[str, ...]], Mapping[str, Method]]
+def choose_neighbours(
+    surrogates: State, corpus: Corpus, options: MissingOptions, evaluate: EvaluationOptions
+) -> dict[str, int]:
+    """Return the number of neighbours for each seed: as it is set, or the best on valid."""
+    chosen = {}
+    for seed, _, inference in _by_seed(surrogates):
+        chosen[seed] = options.k or missing.choose_neighbours(
+            inference.full, corpus, options.k_tried, evaluate
+        )
+    return chosen
 
 
 def score_patterns(
-    inferences: Mapping[int, Inference],
+    surrogates: State,
+    baselines: State,
+    neighbours: dict[str, int],
     corpus: Corpus,
-    observed: Iterable[tuple[str, ...]],
     options: MissingOptions,
     evaluate: EvaluationOptions,
 ) -> pd.DataFrame:
-    """Score every method on every pattern, a row a seed: what Table 2 is the mean of."""
-    patterns = tuple(observed)
+    """Score every method on every pattern, a row a seed: what Table 2 is the mean of.
+
+    Parameters
+    ----------
+    surrogates : dict
+        Of each seed, side by side by its number.
+    baselines : dict
+        As `train_baselines` returns them.
+    neighbours : dict of str to int
+        Of each seed.
+    corpus : Corpus
+    options : MissingOptions
+    evaluate : EvaluationOptions
+
+    Returns
+    -------
+    DataFrame
+        As `mfm_pipeline.evaluation.missing.score_patterns`, with ``protocol`` and ``seed``.
+    """
     tables = []
-    for seed, inference in inferences.items():
-        fillings = _fillings(inference, corpus, options, evaluate)
-
-        def methods(
-            pattern: tuple[str, ...],
-            inference: Inference = inference,
-            fillings: Mapping[str, Method] = fillings,
-        ) -> dict[str, Method]:
-            return {SURROGATE: inference.surrogate, **inference.baselines(pattern), **fillings}
-
-        full = fillings[missing.ABSENT]
-        scores = missing.score_patterns(corpus, full, methods, patterns, evaluate)
-        tables.append(scores.assign(protocol=options.protocol, seed=seed))
-    return pd.concat(tables, ignore_index=True)
+    for seed, plan, inference in _by_seed(surrogates):
+        trained = methods_for(baselines, seed)
+        fillings = missing.fillings(inference.full, corpus.train, neighbours[seed])
+        methods = {
+            observed: {SURROGATE: inference.complete, **trained(observed), **fillings}
+            for observed in plan.patterns
+        }
+        table = missing.score_patterns(corpus, fillings[missing.ABSENT], methods, evaluate)
+        tables.append(table.assign(protocol=options.protocol, seed=int(seed)))
+    return _first(pd.concat(tables, ignore_index=True), "protocol", "method")
 
 
 def summarise(scores: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
@@ -71,69 +78,68 @@ def summarise(scores: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
 
 
 def score_holes(
-    inferences: Mapping[int, Inference],
+    surrogates: State,
+    neighbours: dict[str, int],
     corpus: Corpus,
     options: MissingOptions,
     evaluate: EvaluationOptions,
 ) -> pd.DataFrame:
-    """Score what needs no training of its own against the share of samples with holes."""
+    """Score what knows every pattern against the share of test samples with holes."""
     tables = []
-    for seed, inference in inferences.items():
-        methods = {
-            SURROGATE: inference.surrogate,
-            **_fillings(inference, corpus, options, evaluate),
-        }
+    for seed, _, inference in _by_seed(surrogates):
+        fillings = missing.fillings(inference.full, corpus.train, neighbours[seed])
+        methods = {SURROGATE: inference.complete, **fillings}
         table = missing.score_holes(
             methods, corpus.test, corpus.train, options.shares, options.draws, evaluate
         )
-        tables.append(table.assign(protocol=options.protocol, seed=seed))
+        tables.append(table.assign(protocol=options.protocol, seed=int(seed)))
     return _first(pd.concat(tables, ignore_index=True), "protocol", "method", "share", "seed")
 
 
 def score_noise(
-    inferences: Mapping[int, Inference],
-    corpus: Corpus,
-    options: MissingOptions,
-    evaluate: EvaluationOptions,
+    surrogates: State, corpus: Corpus, options: MissingOptions, evaluate: EvaluationOptions
 ) -> pd.DataFrame:
-    """Score the full model against noise on each modality."""
+    """Score the full model against noise on each modality of test samples."""
     tables = []
-    for seed, inference in inferences.items():
+    for seed, _, inference in _by_seed(surrogates):
         full = {FULL: missing.FilledModel(inference.full)}
         table = missing.score_noise(
             full, corpus.test, corpus.train, options.noise, options.draws, evaluate
         )
-        tables.append(table.assign(seed=seed))
-    return _first(pd.concat(tables, ignore_index=True), "method", "modality", "sd", "seed")
+        tables.append(table.assign(protocol=options.protocol, seed=int(seed)))
+    return _first(
+        pd.concat(tables, ignore_index=True), "protocol", "method", "modality", "sd", "seed"
+    )
 
 
 def score_natural(
-    inferences: Mapping[int, Inference], corpus: Corpus, evaluate: EvaluationOptions
+    surrogates: State, corpus: Corpus, options: MissingOptions, evaluate: EvaluationOptions
 ) -> pd.DataFrame:
-    """Score the full model on what test samples have by themselves; absence told, or as zeros.
+    """Score the full model on what test samples have by themselves: absence told, or as zeros.
 
     Returns
     -------
     DataFrame
-        ``observed``, ``samples``, ``method``, ``seeds``, and each metric with its
-        ``<metric>_sd``.
+        ``protocol``, ``observed``, ``samples``, ``method``, ``seeds``, and each metric
+        with its ``<metric>_sd``.
     """
     tables = []
-    for seed, inference in inferences.items():
+    for seed, _, inference in _by_seed(surrogates):
         methods = {
             missing.ABSENT: missing.FilledModel(inference.full),
             missing.ZEROS: missing.FilledModel(inference.full, missing.zeros),
         }
         table = missing.score_natural(methods, corpus.test, corpus.train.targets, evaluate)
-        tables.append(table.assign(seed=seed))
-    keys = ("observed", "samples", "method")
-    table = missing.over_seeds(pd.concat(tables, ignore_index=True), keys)
-    metric = primary_metric(corpus.train.targets.task)
-    lacking = table[table["observed"].duplicated(keep=False)]
-    print_table(
-        lacking[["observed", "samples", "method", metric]],
-        f"Test samples by what they have, {corpus.label}",
+        tables.append(table.assign(protocol=options.protocol, seed=int(seed)))
+    table = missing.over_seeds(
+        pd.concat(tables, ignore_index=True), ("protocol", "observed", "samples", "method")
     )
+    if not all(modality.present.all() for modality in corpus.test.modalities.values()):
+        metric = primary_metric(corpus.train.targets.task)
+        print_table(
+            table[["observed", "samples", "method", metric]],
+            f"Test samples by what they have, {corpus.label}",
+        )
     return table
 
 
@@ -155,16 +161,16 @@ def plot_holes(curve: pd.DataFrame, corpus: Corpus) -> Figure:
 def plot_noise(curve: pd.DataFrame, corpus: Corpus) -> Figure:
     """Draw the curves over noise."""
     metric = primary_metric(corpus.train.targets.task)
-    return plots.plot_noise(curve, metric, f"Noise on one modality at test, {corpus.label}")
+    protocol = ", ".join(curve["protocol"].unique())
+    return plots.plot_noise(
+        curve, metric, f"Full model with noise on one modality, {corpus.label}, protocol {protocol}"
+    )
 
 
-def _fillings(
-    inference: Inference, corpus: Corpus, options: MissingOptions, evaluate: EvaluationOptions
-) -> dict[str, Method]:
-    k = options.k
-    if k is None:
-        k = missing.choose_neighbours(inference.full, corpus, options.k_tried, evaluate)
-    return missing.fillings(inference.full, corpus.train, k)
+def _by_seed(surrogates: State) -> Iterator[tuple[str, SurrogateBlueprint, SurrogateInference]]:
+    for seed, state in apart(surrogates).items():
+        plan, inference = SurrogateBlueprint.from_state(state)
+        yield seed, plan, inference
 
 
 def _title(table: pd.DataFrame, corpus: Corpus) -> str:

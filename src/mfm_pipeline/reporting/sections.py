@@ -1,0 +1,225 @@
+"""Ours beside the paper's: a section of the report for each of its tables and figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from mfm_pipeline.config import SAMPLE_CORPUS
+from mfm_pipeline.datasets.results import Results
+from mfm_pipeline.errors import DataError
+from mfm_pipeline.reporting.exhibits import BOUNDS, OURS, PAPER, Exhibit
+from mfm_pipeline.reporting.paper import paper_notes, paper_rows
+
+Statement = Mapping[Any, Any]
+Status = Literal["run", "not run", "of other corpora"]
+
+_METRIC = re.compile(r"(mae|r|f1|acc|mse|ratio)(_\d+)?(_nonzero)?(/.+)?")
+_LOWER_IS_BETTER = ("mae", "mse")
+_NOT_RANKED = ("ratio",)
+SPREAD = "_sd"
+"""Ends the name of the column that holds a metric's standard deviation."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the report says of one exhibit.
+
+    Parameters
+    ----------
+    exhibit : Exhibit
+    status : {"run", "not run", "of other corpora"}
+    command : str
+        That makes ours.
+    table : DataFrame
+        ``source`` (``ours``, ``paper``), ``method``, and what else the exhibit has;
+        empty if there is nothing to show.
+    notes : dict of (int, str) to str
+        On cells of the table, by row and column.
+    best : set of (int, str)
+        Cells that hold the best of their column; of missing modalities, among the rows
+        of the same pattern.
+    statement : mapping
+        Of what ours is; empty if that is not known.
+    remarks, warnings : tuple of str
+    figures, pages : tuple of Path
+    """
+
+    exhibit: Exhibit
+    status: Status
+    command: str
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    notes: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    best: frozenset[tuple[int, str]] = frozenset()
+    statement: Statement = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    figures: tuple[Path, ...] = ()
+    pages: tuple[Path, ...] = ()
+
+
+def make_section(exhibit: Exhibit, results: Results, corpus: str) -> Section:
+    """Set what a pipeline left beside what the paper has.
+
+    Raises
+    ------
+    DataError
+        If a table of results is not what its pipeline writes.
+    """
+    result = results.table(corpus, exhibit.source)
+    if not exhibit.can_be_made_of(corpus) and (result is None or exhibit.of_its_corpora):
+        return Section(exhibit, "of other corpora", _command("report", exhibit.corpora[0]))
+    paper = paper_rows(exhibit.key, corpus)
+    ours = pd.DataFrame() if result is None else _rows(exhibit, result, corpus)
+    table = _beside(paper, ours)
+    statement = {} if result is None else result.attrs
+    return Section(
+        exhibit,
+        "not run" if result is None else "run",
+        _command(exhibit.pipeline, corpus),
+        table=table,
+        notes=_notes(table, exhibit.key, corpus),
+        best=best_cells(table),
+        statement=statement,
+        remarks=_remarks(exhibit, corpus),
+        warnings=()
+        if result is None
+        else stale(statement, _latest(results, corpus, exhibit.source)),
+        figures=_files(results, corpus, exhibit.figures),
+        pages=_files(results, corpus, exhibit.pages),
+    )
+
+
+def stale(statement: Statement, latest: Statement) -> tuple[str, ...]:
+    """Return what speaks against a table being of the latest data and model.
+
+    Parameters
+    ----------
+    statement : mapping
+        What the table states.
+    latest : mapping
+        What the history of the latest training of MFM states; empty if not known.
+    """
+    if not statement:
+        return (
+            "Nothing is known of what this was made from: the statement beside the table is "
+            "missing, or the table has changed since.",
+        )
+    warnings = []
+    for name, what in (("data", "prepared data"), ("model", "model")):
+        known = latest.get(name) and statement.get(name)
+        if known and latest[name] != statement[name]:
+            warnings.append(f"Made from another {what} than the latest training of MFM.")
+    return tuple(warnings)
+
+
+def best_cells(table: pd.DataFrame) -> frozenset[tuple[int, str]]:
+    """Return the cells with the best value of their column, ties included."""
+    best: set[tuple[int, str]] = set()
+    if "method" not in table:
+        return frozenset()
+    ranked = table[~table["method"].isin(BOUNDS)]
+    groups = [g for _, g in ranked.groupby("missing")] if "missing" in ranked else [ranked]
+    for group in groups:
+        for column in names_of(group):
+            base = metric_base(column)
+            if base is None or base in _NOT_RANKED:
+                continue
+            values = {int(row): float(v) for row, v in zip(group.index, group[column], strict=True)}
+            known = {row: value for row, value in values.items() if not np.isnan(value)}
+            if len(known) > 1:
+                top = (min if base in _LOWER_IS_BETTER else max)(known.values())
+                best |= {(row, column) for row, value in known.items() if value == top}
+    return frozenset(best)
+
+
+def names_of(table: pd.DataFrame) -> list[str]:
+    """Return the names of a table's columns."""
+    return [str(name) for name in table.columns]
+
+
+def metric_base(column: str) -> str | None:
+    """Return what a column measures (``acc`` of ``acc_2`` and ``acc/happy``); None if nothing."""
+    found = _METRIC.fullmatch(column)
+    return found[1] if found and not column.endswith(SPREAD) else None
+
+
+def _rows(exhibit: Exhibit, result: pd.DataFrame, corpus: str) -> pd.DataFrame:
+    try:
+        return exhibit.rows(result)
+    except DataError as error:
+        raise DataError(
+            f"{corpus}/{exhibit.source}.csv: {error}; make it again: "
+            f"{_command(exhibit.pipeline, corpus)}"
+        ) from error
+
+
+def _beside(paper: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
+    """Return both as one table; where the paper has figures, of its metrics alone."""
+    metrics = [c for c in names_of(paper) if metric_base(c)]
+    if metrics and len(ours):
+        kept = {*metrics, *(f"{name}{SPREAD}" for name in metrics)}
+        ours = ours[[c for c in names_of(ours) if c in kept or not _is_of_metric(c)]]
+    parts = [p.assign(source=s) for p, s in ((paper, PAPER), (ours, OURS)) if len(p)]
+    if not parts:
+        return pd.DataFrame()
+    table = pd.concat(parts, ignore_index=True)
+    if "missing" in table:
+        table["missing"] = table["missing"].fillna("")
+        # Ours names every pattern; none missing comes first.
+        order = {name: i for i, name in enumerate(parts[-1]["missing"].unique())}
+        order = {**{name: len(order) for name in table["missing"]}, **order, "": -1}
+        table = table.sort_values(
+            "missing", key=lambda names: names.map(order), kind="stable", ignore_index=True
+        )
+    # The paper's metrics in its own order, after all that says what a row is of.
+    columns = [c for c in names_of(table) if c not in ("source", *metrics)]
+    front = [c for c in columns if not (metrics and _is_of_metric(c))]
+    return table[["source", *front, *metrics, *(c for c in columns if c not in front)]]
+
+
+def _is_of_metric(column: str) -> bool:
+    return metric_base(column.removesuffix(SPREAD)) is not None
+
+
+def _notes(table: pd.DataFrame, key: str, corpus: str) -> dict[tuple[int, str], str]:
+    """Return the paper's notes on its own figures, by row and column."""
+    notes = paper_notes(key, corpus)
+    return {
+        (row, column): notes[which]
+        for row, values in enumerate(table.to_dict("records"))
+        for column in names_of(table)
+        if values["source"] == PAPER
+        and (which := (values["method"], values.get("missing", ""), column)) in notes
+    }
+
+
+def _remarks(exhibit: Exhibit, corpus: str) -> tuple[str, ...]:
+    theirs = ", ".join(exhibit.corpora)
+    if exhibit.drawn_of:
+        return (f"The paper draws its own, of {theirs}; its text has no numbers for it.",)
+    if corpus in exhibit.corpora:
+        return ()
+    return (f"The paper has no figure for {corpus} here; its own are of {theirs}.",)
+
+
+def _latest(results: Results, corpus: str, source: str) -> Statement:
+    """Return what the latest training of MFM states, in the namespace of a table."""
+    *namespace, _ = source.split("/")
+    history = results.table(corpus, "/".join([*namespace, "history"]))
+    return {} if history is None else history.attrs
+
+
+def _files(results: Results, corpus: str, patterns: tuple[str, ...]) -> tuple[Path, ...]:
+    return tuple(path for pattern in patterns for path in results.files(corpus, pattern))
+
+
+def _command(pipeline: str, corpus: str) -> str:
+    environment = "" if corpus == SAMPLE_CORPUS else f" --env={corpus}"
+    return f"kedro run --pipeline={pipeline}{environment}"
