@@ -27,6 +27,7 @@ from tests.evaluation.missing.stand_in import SMALL, model_of
 
 MISSING = MissingOptions(k_tried=(1, 3), shares=(0.0, 0.5), noise=(0.0, 1.0), draws=2)
 EVALUATE = EvaluationOptions()
+TRAINING = TrainingOptions(epochs=1, batch_size=16)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def surrogates_of(corpus: Corpus, *, seeds: int = 1) -> State:
 
 
 def train(corpus: Corpus, surrogates: State, place: Path, **training: Any) -> State:
-    options = TrainingOptions.model_validate({"epochs": 1, "batch_size": 16} | training)
+    options = TRAINING.model_copy(update=training)
     return train_baselines(surrogates, corpus, options, MISSING, place)
 
 
@@ -131,8 +132,12 @@ def test_tables_have_every_method_and_repeat_exactly(
     baselines = train(corpus, surrogates, tmp_path / "trials")
     neighbours = evaluation.choose_neighbours(surrogates, corpus, MISSING, EVALUATE)
     assert set(neighbours) == {"0", "1"} and set(neighbours.values()) <= {1, 3}
-    scores = evaluation.score_patterns(surrogates, baselines, neighbours, corpus, MISSING, EVALUATE)
-    again = evaluation.score_patterns(surrogates, baselines, neighbours, corpus, MISSING, EVALUATE)
+    scores = evaluation.score_patterns(
+        surrogates, baselines, neighbours, corpus, MISSING, TRAINING, EVALUATE
+    )
+    again = evaluation.score_patterns(
+        surrogates, baselines, neighbours, corpus, MISSING, TRAINING, EVALUATE
+    )
     assert scores.equals(again)
     table = evaluation.summarise(scores, corpus)
     assert list(table["missing"].unique()) == ["none", "language", "acoustic+visual"]
@@ -145,14 +150,24 @@ def test_tables_have_every_method_and_repeat_exactly(
         assert list(rows["method"][rows[f"mse/{missing.split('+')[0]}"].isna()]) == [
             "discriminative"
         ]
-    holes = evaluation.score_holes(surrogates, neighbours, corpus, MISSING, EVALUATE)
+    holes = evaluation.score_holes(surrogates, neighbours, corpus, MISSING, TRAINING, EVALUATE)
     assert len(holes) == 2 * 5 * (1 + 2) and list(holes.columns[:4]) == [
         "protocol", "method", "share", "seed",
     ]  # fmt: skip
-    noise = evaluation.score_noise(surrogates, corpus, MISSING, EVALUATE)
+    noise = evaluation.score_noise(surrogates, corpus, MISSING, TRAINING, EVALUATE)
     assert len(noise) == 2 * 3 * (1 + 2)
-    natural = evaluation.score_natural(surrogates, corpus, MISSING, EVALUATE)
+    natural = evaluation.score_natural(surrogates, corpus, MISSING, TRAINING, EVALUATE)
     assert natural["observed"].iloc[0] == "all samples"
+    for stated in (scores, table, holes, noise, natural):
+        assert stated.attrs["corpus"] == "toy" and stated.attrs["synthetic"]
+        assert stated.attrs["seeds"] == [0, 1] and stated.attrs["protocol"] == "test"
+        assert stated.attrs["settings"]["training.epochs"] == 1
+        assert stated.attrs["settings"]["missing.draws"] == 2
+        assert (stated["protocol"] == "test").all()
+    model = Blueprint.of(corpus.train, ModelOptions.model_validate(SMALL)).to_state(
+        model_of(corpus)
+    )
+    assert trials.fingerprint_of_weights(model).startswith(table.attrs["model"])
     for figure in (
         evaluation.plot_patterns(table, corpus),
         evaluation.plot_holes(holes, corpus),
