@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +27,7 @@ from mfm_pipeline.pipelines.ingest_features.nodes import fit_scaling, fit_select
 from mfm_pipeline.pipelines.states import apart
 from mfm_pipeline.pipelines.train_surrogate import nodes
 from mfm_pipeline.training import TrainingOptions, fit
+from mfm_pipeline.training.surrogate_module import SurrogateTraining
 from tests.conftest import QUICK, MakeCorpus, kedro_run
 from tests.pipelines.conftest import runs_of, tracking_uri
 
@@ -44,7 +40,6 @@ SMALL: dict[str, Any] = {
     "discriminative": {"latent": 8, "factor": 8},
     "generative": {"latent": 4, "factor": 4},
 }
-LIMIT_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +52,9 @@ def make_ready(finished: Path, make_project: Callable[[], Path]) -> Callable[[],
         shutil.copy(finished / "mlflow.db", project)  # A new one takes ten seconds.
         parameters = project / "conf/base/parameters_missing.yml"
         text = parameters.read_text()
-        for name in ("shares", "noise", "baselines"):
+        for name, few in {"shares": "0.0, 0.5", "noise": "0.0", "baselines": ""}.items():
             (line,) = [one for one in text.splitlines() if one.strip().startswith(f"{name}:")]
-            text = text.replace(
-                line, f"  {name}: [{'discriminative' if name == 'baselines' else '0.0, 0.5'}]"
-            )
+            text = text.replace(line, f"  {name}: [{few}]")
         parameters.write_text(text)
         return project
 
@@ -142,54 +135,49 @@ def test_tables_name_the_protocol(surrogates: Path) -> None:
         assert set(pd.read_csv(folder / f"{name}.csv")["protocol"]) == {"test"}
 
 
-def test_a_killed_run_goes_on_to_the_same_table(
-    surrogates: Path, make_ready: Callable[[], Path]
+def test_a_broken_run_goes_on_to_the_same_weights(
+    surrogates: Path, make_ready: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = make_ready()
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri(project))
+    pipeline, parameters = ARGUMENTS
+    training = (pipeline, "--to-nodes=training.train_surrogates")
 
-    def start(*more: str) -> subprocess.Popen[bytes]:
-        pipeline, parameters = ARGUMENTS
-        return subprocess.Popen(
-            [sys.executable, "-m", "kedro", "run", pipeline, ",".join((parameters, *more))],
-            cwd=project,
-            env=os.environ
-            | {
-                "DO_NOT_TRACK": "1",
-                "OMP_NUM_THREADS": "1",
-                "MLFLOW_TRACKING_URI": tracking_uri(project),
-            },
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    class KilledError(Exception):
+        pass
 
-    process = start()
+    original = SurrogateTraining.training_step
+
+    def dies_in_the_second_seed(self: SurrogateTraining, index: torch.Tensor) -> torch.Tensor:
+        if self.options.seed == 1 and self.current_epoch == 2:
+            raise KilledError
+        return original(self, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SurrogateTraining, "training_step", dies_in_the_second_seed)
+        result = kedro_run(*training, parameters)
+    assert result.exit_code != 0
     trials = project / "data/06_models/sample/surrogate_checkpoints"
-    deadline = time.monotonic() + LIMIT_S
-    # The second seed's model, then the first seed's network is finished.
-    while len(list(trials.glob("*/result.json"))) < 2:
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline, "no training was finished"
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
     done = {path: path.stat().st_mtime_ns for path in trials.glob("*/result.json")}
-    assert start("resume=true").wait(LIMIT_S) == 0
+    # The second seed's model, and the first seed's network.
+    assert len(done) == 2
+    result = kedro_run(*training, f"{parameters},resume=true")
+    assert result.exit_code == 0, result.output
     assert all(path.stat().st_mtime_ns == before for path, before in done.items())
-
     weights = "data/06_models/sample/surrogates/weights.safetensors"
     expected, found = load_file(surrogates / weights), load_file(project / weights)
     assert expected.keys() == found.keys()
     assert all(torch.equal(found[name], values) for name, values in expected.items())
-    table = "data/08_reporting/sample/missing_modalities.csv"
-    pd.testing.assert_frame_equal(
-        pd.read_csv(project / table), pd.read_csv(surrogates / table), check_exact=True
-    )
+    run, inside = runs_of(project, "train_surrogate")
+    assert run.info.status == "FINISHED"
+    assert len(inside) == 3
 
 
 def everything(corpus: Corpus, place: Path, protocol: str, **missing: Any) -> dict[str, Any]:
     """Return what `train_surrogate` trains on an aligned corpus."""
     options = MissingOptions(protocol=protocol, **missing)
-    training, model = TrainingOptions(epochs=2), ModelOptions(**SMALL)
+    training, model = TrainingOptions(epochs=1), ModelOptions(**SMALL)
     selection = fit_selection(corpus, SelectionOptions())
     scaling = fit_scaling(corpus, selection, ScalingOptions())
     prepared = nodes.prepare_corpus(
