@@ -19,7 +19,7 @@ from mfm_pipeline.models.surrogate_blueprint import SurrogateBlueprint
 from mfm_pipeline.models.surrogate_options import SurrogateOptions
 from mfm_pipeline.pipelines import trials
 from mfm_pipeline.pipelines.states import State, apart, side_by_side
-from mfm_pipeline.pipelines.train_surrogate import evaluation
+from mfm_pipeline.pipelines.train_surrogate import baselines, evaluation
 from mfm_pipeline.pipelines.train_surrogate.baselines import train_baselines
 from mfm_pipeline.training import TrainingOptions
 from tests.conftest import MakeCorpus
@@ -60,6 +60,13 @@ def surrogates_of(corpus: Corpus, *, seeds: int = 1) -> State:
 def train(corpus: Corpus, surrogates: State, place: Path, **training: Any) -> State:
     options = TRAINING.model_copy(update=training)
     return train_baselines(surrogates, corpus, options, MISSING, place)
+
+
+def as_initialised(trial: trials.Trial, corpus: Corpus, *_: Any, **__: Any) -> Any:
+    """Return what training would start from."""
+    torch.manual_seed(trial.training.seed)
+    blueprint = Blueprint.of(corpus.train, trial.model)
+    return blueprint.to_state(blueprint.build()), {"valid/loss": 0.0, "seconds": 0.0}
 
 
 def test_baselines_see_what_is_observed_alone(
@@ -125,18 +132,22 @@ def test_what_is_finished_is_not_trained_again(
 
 
 def test_tables_have_every_method_and_repeat_exactly(
-    make_corpus: MakeCorpus, tracked: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make_corpus: MakeCorpus,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     corpus = make_corpus()
     surrogates = surrogates_of(corpus, seeds=2)
-    baselines = train(corpus, surrogates, tmp_path / "trials")
+    monkeypatch.setattr(baselines, "train_once", as_initialised)
+    trained = train(corpus, surrogates, tmp_path / "trials")
     neighbours = evaluation.choose_neighbours(surrogates, corpus, MISSING, EVALUATE)
     assert set(neighbours) == {"0", "1"} and set(neighbours.values()) <= {1, 3}
     scores = evaluation.score_patterns(
-        surrogates, baselines, neighbours, corpus, MISSING, TRAINING, EVALUATE
+        surrogates, trained, neighbours, corpus, MISSING, TRAINING, EVALUATE
     )
     again = evaluation.score_patterns(
-        surrogates, baselines, neighbours, corpus, MISSING, TRAINING, EVALUATE
+        surrogates, trained, neighbours, corpus, MISSING, TRAINING, EVALUATE
     )
     assert scores.equals(again)
     table = evaluation.summarise(scores, corpus)
@@ -176,6 +187,23 @@ def test_tables_have_every_method_and_repeat_exactly(
         told = figure.get_suptitle()
         assert "toy (synthetic data)" in told and "protocol test" in told
     assert "language" in capsys.readouterr().out
+
+
+def test_baselines_may_have_a_learning_rate_of_their_own(
+    make_corpus: MakeCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = make_corpus()
+    seen: list[float] = []
+
+    def record(trial: trials.Trial, *_: Any, **__: Any) -> Any:
+        seen.append(trial.training.learning_rate)
+        return as_initialised(trial, corpus)
+
+    monkeypatch.setattr(baselines, "train_once", record)
+    for rate in (None, 0.5):
+        options = MISSING.model_copy(update={"baseline_learning_rate": rate})
+        baselines.train_baselines(surrogates_of(corpus), corpus, TRAINING, options, tmp_path)
+    assert seen == [TRAINING.learning_rate] * 4 + [0.5] * 4
 
 
 def test_a_set_number_of_neighbours_is_taken(make_corpus: MakeCorpus) -> None:
