@@ -38,7 +38,7 @@ def hidden_tangents(run: Run, directions: Tensor, steps: int) -> Iterator[Tensor
     """
     (drive,) = functional.linear(run.inputs, run.input_weight, run.bias)
     n, size = len(drive), run.weight.shape[1]
-    weights = [part.contiguous() for part in run.weight.t().chunk(4, dim=1)]
+    weights = tuple(part.contiguous() for part in run.weight.t().chunk(4, dim=1))
     dc = dh = drive.new_zeros(n, len(directions), size)
     h = c = drive.new_zeros(n, size)
     for t in range(steps):
