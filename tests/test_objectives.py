@@ -303,6 +303,15 @@ def test_a_joint_prior_sees_dependence_that_single_ones_do_not() -> None:
     assert costs[False, "copied"] < 3 * costs[False, "independent"]
 
 
+@pytest.mark.parametrize("weight", [0.0, 1.0, 2.5])
+def test_the_label_weighs_what_it_is_told_to(weight: float) -> None:
+    output, inputs = output_of({DISCRIMINATIVE: torch.ones(4, 2), "a": torch.ones(4, 2)})
+    options = ModelOptions(task_weight=weight, prior_weight=0.5)
+    costs = Objective.build(options, (), "regression")(output, inputs, torch.full((4, 1), 3.0))
+    assert costs.task == 3
+    torch.testing.assert_close(costs.total, weight * costs.task + 0.5 * costs.prior)
+
+
 def test_a_joint_prior_is_of_the_mmd_alone() -> None:
     with pytest.raises(ParameterError, match=r"joint_prior.*'kl'.*mmd"):
         ModelOptions.model_validate({"prior": "kl", "joint_prior": True})

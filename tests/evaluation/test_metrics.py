@@ -12,7 +12,7 @@ from scipy.stats import pearsonr
 
 from mfm_pipeline.data import Targets
 from mfm_pipeline.errors import DataError
-from mfm_pipeline.evaluation import SentimentOptions, score, trivial_prediction
+from mfm_pipeline.evaluation import SentimentOptions, primary_metric, score, trivial_prediction
 from mfm_pipeline.evaluation.metrics import pearson_r
 
 
@@ -112,3 +112,17 @@ def test_comparison_sets_predictors_side_by_side() -> None:
     assert list(table.columns) == ["metric", "MFM", "trivial"]
     assert table.set_index("metric")["MFM"].to_dict() == {"r": 0.5, "reconstruction/a": 2.0}
     assert pd.isna(table.set_index("metric")["trivial"]["reconstruction/a"])
+
+
+def test_models_are_compared_by_a_metric_that_rises() -> None:
+    right = {
+        "regression": regression([1.0, 2.0, 4.0]),
+        "multiclass": Targets(np.array([0, 1, 1]), ("a", "b"), "multiclass"),
+        "multilabel": Targets(np.eye(3, 2, dtype=np.float32), ("a", "b"), "multilabel"),
+    }
+    for task, targets in right.items():
+        wrong = targets.values[::-1].copy()
+        metric = primary_metric(targets.task)
+        assert metric == {"regression": "r"}.get(task, "acc")
+        best = score(targets, targets.values)[metric]
+        assert best == pytest.approx(1) and score(targets, wrong)[metric] < best

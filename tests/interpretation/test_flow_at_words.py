@@ -29,7 +29,8 @@ def draw(effect: float, *, seed: int = 0, samples: int = 25) -> pd.DataFrame:
 def test_what_is_there_is_found() -> None:
     (row,) = flow_at_words(draw(0.4), ["good"], permutations=199).to_dict("records")
     assert row["p_value"] == 1 / 200
-    assert row["difference"] == row["at_words"] - row["elsewhere"] > 0.2
+    assert abs(row["difference"] - (row["at_words"] - row["elsewhere"])) < 1e-12
+    assert row["difference"] > 0.2
     lower = flow_at_words(draw(-0.4), ["good"], permutations=199)
     assert lower.loc[0, "p_value"] > 0.95
 
@@ -37,10 +38,11 @@ def test_what_is_there_is_found() -> None:
 def test_samples_and_steps_alone_make_no_difference() -> None:
     p = [
         flow_at_words(draw(0.0, seed=k, samples=10), ["good"], permutations=39).loc[0, "p_value"]
-        for k in range(100)
+        for k in range(60)
     ]
-    assert 0.0 <= np.mean(np.array(p) <= 0.1) <= 0.2
-    assert 0.3 < np.mean(p) < 0.7
+    # Uniform: a tenth at most 0.1, within three standard errors, and a mean of a half.
+    assert np.mean(np.array(p) <= 0.1) <= 0.1 + 3 * 0.039
+    assert abs(np.mean(p) - 0.5) < 3 * 0.037
 
 
 def test_words_are_permuted_within_samples() -> None:
@@ -52,7 +54,7 @@ def test_words_are_permuted_within_samples() -> None:
     assert list(flow_at_words(table, ["good"])) == list(flow_at_words(draw(0.0), ["good"]))
 
 
-def test_same_seed_same_table_and_order_of_rows_does_not_matter() -> None:
+def test_same_seed_same_table() -> None:
     table = draw(0.05)
     first = flow_at_words(table, ["good"], seed=3)
     pd.testing.assert_frame_equal(first, flow_at_words(table, ["good"], seed=3))

@@ -26,11 +26,11 @@ QUICK = {"permutations": 19, "resamples": 100}
 
 
 def observations(n: int = 40, *, seed: int = 0) -> Observations:
-    """Return a factor that a sequence depends on, and one that it hardly does."""
+    """Return a factor that a sequence depends on, and one that it depends on less."""
     rng = np.random.default_rng(seed)
     shared, other = rng.normal(size=(2, n, 2)).astype(np.float32)
     lengths = rng.integers(1, 6, size=n)
-    values = shared[:, None] + 0.2 * other[:, None] + 0.1 * rng.normal(size=(n, 5, 2))
+    values = shared[:, None] + 0.5 * other[:, None] + 0.1 * rng.normal(size=(n, 5, 2))
     values[np.arange(5) >= lengths[:, None]] = 1e6  # Never read.
     return Observations(shared, other, values.astype(np.float32), lengths)
 
@@ -58,7 +58,8 @@ def test_what_is_compared_belongs_to_the_samples_that_have_it() -> None:
             )
             generated = output.reconstructions[name].detach()[kept].numpy()
             if modality.is_image:
-                np.testing.assert_allclose(own.summary, generated.reshape(len(generated), -1))
+                pixels = generated.reshape(len(generated), -1)
+                np.testing.assert_allclose(own.summary, pixels, atol=1e-6)
             else:
                 lengths = inputs.lengths.numpy()[kept]
                 means = [x[:k].mean(axis=0) for x, k in zip(generated, lengths, strict=True)]
@@ -134,9 +135,8 @@ def test_a_constant_factor_is_said() -> None:
     dead = found._replace(generative=np.zeros_like(found.generative))
     row = of(dead, KernelOptions()).iloc[0]
     assert row["mi_discriminative"] > 0.5 and row["p_discriminative"] == 1 / 20
-    assert np.isnan(
-        row[["mi_generative", "ratio", "ratio_low", "p_generative"]].astype(float)
-    ).all()
+    undefined = row[["mi_generative", "ratio", "ratio_low", "ratio_high", "p_generative"]]
+    assert undefined.isna().all()
     assert row["note"] == "HSIC with Fa is not defined: it or the modality does not vary"
 
 
@@ -150,9 +150,7 @@ def test_a_narrow_kernel_is_said() -> None:
 
 def test_too_few_samples_are_refused() -> None:
     found = observations(9)
-    with pytest.raises(
-        DataError, match="'speech': found 9 samples that have it; expected at least"
-    ):
+    with pytest.raises(DataError, match="'speech': found 9 samples that have it; expected"):
         of(found, KernelOptions())
 
 
@@ -169,7 +167,6 @@ def test_absent_samples_do_not_count() -> None:
     picture = split.modalities["picture"]
     present = picture.present.copy()
     present[np.flatnonzero(present)[:3]] = False
-    without = replace(
-        split, modalities={**split.modalities, "picture": replace(picture, present=present)}
-    )
+    fewer = {**split.modalities, "picture": replace(picture, present=present)}
+    without = replace(split, modalities=fewer)
     assert len(observe(model, without)["picture"].lengths) == before - 3

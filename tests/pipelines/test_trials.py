@@ -20,8 +20,8 @@ import pytest
 
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.errors import ParameterError
-from mfm_pipeline.evaluation import EvaluationOptions
-from mfm_pipeline.models import ModelOptions
+from mfm_pipeline.evaluation import EvaluationOptions, SentimentOptions
+from mfm_pipeline.models import Inputs, ModelOptions
 from mfm_pipeline.pipelines import comparing, trials
 from mfm_pipeline.pipelines.compare_digits import nodes
 from mfm_pipeline.pipelines.comparing import ComparisonOptions
@@ -201,6 +201,26 @@ def test_states_that_a_kill_left_beside_a_result_are_removed(tracked: str, tmp_p
     (tmp_path / "result.json").write_text('{"valid/acc": 0.5}')
     assert trials.run_trial(trial, CORPUS, 16, tmp_path) == {"valid/acc": 0.5}
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_what_a_model_generates_is_measured(tracked: str, tmp_path: Path) -> None:
+    corpus = mixed_corpus(sizes=(40, 20, 20))
+    trial = Trial(
+        "MFM", ModelOptions.model_validate(SMALL), TrainingOptions(epochs=1, batch_size=16)
+    )
+    sentiment = SentimentOptions(levels=(-1, 1))
+    found = trials.run_trial(trial, corpus, 7, tmp_path / "a", sentiment=sentiment)
+    assert {"valid/acc_3", "test/acc_3", "test/acc_2", "test/r"} <= set(found)
+    model = trials.fit(corpus, trial.model, trial.training, tmp_path / "b").model
+    inputs = Inputs.from_split(corpus.test).gather()
+    made = model(inputs).reconstructions
+    for name, modality in corpus.test.modalities.items():
+        errors = []
+        for row in np.flatnonzero(modality.present):
+            error = (made[name][row] - inputs.values[name][row]).detach().numpy()
+            seen = error if modality.steps is None else error[inputs.steps[name][row].numpy()]
+            errors.append(np.mean(seen.astype(np.float64) ** 2))
+        assert found[f"test/mse/{name}"] == pytest.approx(np.mean(errors), rel=1e-5)
 
 
 def fake_results(

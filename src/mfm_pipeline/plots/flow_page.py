@@ -58,8 +58,9 @@ def _sample(rows: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
     longest = max(by_modality.values(), key=len)
     flows = []
     for name in names:
-        values = by_modality[name]["flow"].to_numpy(np.float64)
-        largest = float(f"{values.max():.4g}")
+        # Of a sample that is an image alone, sequences have no steps.
+        values = by_modality.get(name, rows.iloc[:0])["flow"].to_numpy(np.float64)
+        largest = float(f"{values.max(initial=0):.4g}")
         levels = np.rint(values * (LEVELS / largest)) if largest > 0 else np.zeros(len(values))
         flows.append([largest, levels.astype(int).tolist()])
     return {"words": longest["word"].to_list(), "flow": flows}

@@ -87,11 +87,10 @@ def over_seeds(scores: pd.DataFrame, keys: Sequence[str] = KEYS) -> pd.DataFrame
     """
     metrics = [str(c) for c in scores if c not in (*keys, "seed")]
     groups = scores.groupby(list(keys), sort=False)
-    table = groups.agg(seeds=("seed", "nunique"))
+    columns: dict[str, pd.Series[Any]] = {"seeds": groups["seed"].nunique()}
     for metric in metrics:
-        table[metric] = groups[metric].mean()
-        table[f"{metric}_sd"] = groups[metric].std()
-    return table.reset_index()
+        columns |= {metric: groups[metric].mean(), f"{metric}_sd": groups[metric].std()}
+    return pd.DataFrame(columns).reset_index()
 
 
 def print_missing(table: pd.DataFrame, corpus: Corpus) -> None:

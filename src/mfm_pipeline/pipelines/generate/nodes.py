@@ -23,6 +23,7 @@ from mfm_pipeline.models.mfm import DISCRIMINATIVE
 from mfm_pipeline.models.per_modality import check_modalities, value_for
 from mfm_pipeline.pipelines.generate.figures import Scene
 from mfm_pipeline.pipelines.generate.options import GenerationOptions, JudgeOptions
+from mfm_pipeline.pipelines.provenance import stated
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.pipelines.trials import fingerprint
 from mfm_pipeline.training import fit
@@ -131,7 +132,7 @@ def match_posterior(
     )
     title = f"Match of samplers and latents (squared MMD), {corpus.label}, {options.split}"
     print_table(table, title)
-    return table
+    return _stated(table, model, corpus, options)
 
 
 def score_images(
@@ -164,7 +165,7 @@ def score_images(
         )
         table.insert(0, "sampler", kind)
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    return _stated(pd.concat(tables, ignore_index=True), model, corpus, options)
 
 
 def report_scores(
@@ -210,6 +211,14 @@ def plot_images(
         seed=options.seed,
     )
     return scene.figures()
+
+
+def _stated(
+    table: pd.DataFrame, model: State, corpus: Corpus, options: GenerationOptions
+) -> pd.DataFrame:
+    return stated(
+        table, corpus, seeds=[options.seed], settings={"generation": options}, model=model
+    )
 
 
 def _model(state: State, corpus: Corpus) -> MFM:

@@ -101,17 +101,14 @@ def _generative(
 ) -> ModelOptions:
     """Return a model from what is observed to what is missing, which no label or prior binds."""
     changes: dict[str, Any] = {
-        "reads": observed,
         "generates": tuple(name for name in names if name not in observed),
         "generates_from": "discriminative",
+        "generative": model.generative.model_dump(),
         "task_weight": 0.0,
-        "prior": "mmd",
-        "prior_weight": 0.0,
-        "joint_prior": False,
-        "noise": 0.0,
-        "reconstruction": 1.0,
     }
-    return ModelOptions.model_validate(model.model_dump() | changes)
+    return ModelOptions.model_validate(
+        _discriminative(model, observed, names).model_dump() | changes
+    )
 
 
 def _discriminative(
