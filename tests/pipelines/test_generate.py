@@ -216,9 +216,17 @@ def missing(project: Path) -> None:
     shutil.rmtree(project / f"data/06_models/{DIGITS}/mfm")
 
 
+def paired_anew(project: Path) -> None:
+    path = project / f"data/06_models/{DIGITS}/mfm/model.json"
+    description = json.loads(path.read_text())
+    assert len(description["data"]) == 64
+    path.write_text(json.dumps(description | {"data": "0123456789abcdef"}))
+
+
 @pytest.mark.parametrize(
     ("spoil", "params", "words"),
     [
+        (paired_anew, "", ("corpus digits: found data", "expected 0123456789ab, which the model")),
         (discriminative, "", ("the model generates no modality", "generates: null")),
         (of_one_modality, "", ("the model generates digits; expected all of blended, digits",)),
         (of_one_factor, "", ("has the latents discriminative; expected", "one of each modality")),

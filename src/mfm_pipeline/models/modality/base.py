@@ -82,10 +82,12 @@ class Decoder(nn.Module):
         discriminative: Tensor,
         generative: Mapping[str, Tensor],
         steps: int,
+        present: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
         """Reconstruct by several decoders of this class.
 
-        A class whose decoders are faster side by side says here how.
+        A class whose decoders are faster side by side says here how. `present` are the
+        samples ``(n,)`` that count in statistics of a batch, by modality; without, all do.
         """
         return {
             name: decoder(discriminative, generative[name], steps)

@@ -80,7 +80,9 @@ class SequenceDecoder(Decoder):
 
     def forward(self, discriminative: Tensor, generative: Tensor, steps: int) -> Tensor:
         """Reconstruct the sequence, ``(n, steps, features)``."""
-        (sequence,) = self.together({"": self}, discriminative, {"": generative}, steps).values()
+        (sequence,) = self.together(
+            {"": self}, discriminative, {"": generative}, steps, {}
+        ).values()
         return sequence
 
     def entry_weight(self) -> Tensor | None:
@@ -116,8 +118,9 @@ class SequenceDecoder(Decoder):
         discriminative: Tensor,
         generative: Mapping[str, Tensor],
         steps: int,
+        present: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
-        """Run all LSTMs in one loop."""
+        """Run all LSTMs in one loop; there are no statistics of a batch."""
         runs = [
             decoder.recurrence.run(
                 decoder.entry(torch.cat([discriminative, generative[name]], dim=-1))
