@@ -111,6 +111,25 @@ class Modality:
     def __len__(self) -> int:
         return len(self.present)
 
+    @classmethod
+    def absent(cls, n: int, shape: tuple[int, ...], steps: int) -> Modality:
+        """Return a modality that none of `n` samples has.
+
+        Parameters
+        ----------
+        n : int
+        shape : tuple of int
+            Of one step, ``(d,)``, or of one image, ``(C, H, W)``.
+        steps : int
+            Steps T; of images it does not count.
+        """
+        present = np.zeros(n, dtype=np.bool_)
+        if len(shape) == 3:
+            image = np.zeros((1, *shape), dtype=np.uint8)
+            return cls(image, present, rows=np.zeros(n, dtype=np.int64))
+        mask = np.zeros((n, steps), dtype=np.bool_)
+        return cls(np.zeros((*mask.shape, *shape), dtype=np.float32), present, mask)
+
     def select(self, index: Index) -> Modality:
         """Return the samples at `index`; of images with rows, the rows alone."""
         present = self.present[index]

@@ -105,14 +105,9 @@ class RawFolderDataset(AbstractDataset[Mapping[str, ComputationalSequence], RawF
         DataError
             If it is missing or empty.
         """
-        if not self._path.is_dir():
-            if not self._required:
-                return RawFolder(self._path, ())
-            raise DataError(f"{self._path}: no such folder; {_WANTED}")
-        files = self._list()
-        if not files and self._required:
-            raise DataError(f"{self._path}: found no files; {_WANTED}")
-        return RawFolder(self._path, files)
+        if not self._required and not self._path.is_dir():
+            return RawFolder(self._path, ())
+        return list_folder(self._path, required=self._required)
 
     def save(self, data: Mapping[str, ComputationalSequence]) -> None:
         """Write sequences as `.csd`, each whole or not at all; none leave no trace.
@@ -127,14 +122,27 @@ class RawFolderDataset(AbstractDataset[Mapping[str, ComputationalSequence], RawF
                 raise DataError(f"{self._path}: found '{name}'; expected a plain file name")
             write_sequence(self._path / name, sequence)
 
-    def _list(self) -> tuple[str, ...]:
-        return tuple(sorted(_files_below(self._path, _DEPTH)))
-
     def _exists(self) -> bool:
-        return self._path.is_dir() and bool(self._list())
+        return self._path.is_dir() and bool(list_folder(self._path, required=False).files)
 
     def _describe(self) -> dict[str, Any]:
         return {"path": str(self._path)}
+
+
+def list_folder(path: Path, *, required: bool = True) -> RawFolder:
+    """Return what lies in a folder.
+
+    Raises
+    ------
+    DataError
+        If it is missing; or empty, and files are required.
+    """
+    if not path.is_dir():
+        raise DataError(f"{path}: no such folder; {_WANTED}")
+    files = tuple(sorted(_files_below(path, _DEPTH)))
+    if not files and required:
+        raise DataError(f"{path}: found no files; {_WANTED}")
+    return RawFolder(path, files)
 
 
 def _files_below(folder: Path, depth: int) -> Iterator[str]:

@@ -16,6 +16,24 @@ from mfm_pipeline.errors import DataError
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 
 
+def read_state(path: Path) -> dict[str, Any]:
+    """Read a model from its folder: ``description``, a dict, and ``weights``, tensors by name.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged.
+    """
+    if not (path / DESCRIPTION).exists():
+        raise DataError(f"{path}: found no model; expected one that a training left")
+    try:
+        description = json.loads((path / DESCRIPTION).read_text())
+        weights = load_file(path / WEIGHTS)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise DataError(f"{path}: cannot be read as a model: {error}") from error
+    return {"description": description, "weights": weights}
+
+
 class WeightsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
     """Kedro dataset of a model: a folder with its weights and its description.
 
@@ -34,21 +52,8 @@ class WeightsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         self.metadata = metadata
 
     def load(self) -> dict[str, Any]:
-        """Return ``description``, a dict, and ``weights``, tensors by name.
-
-        Raises
-        ------
-        DataError
-            If a file is missing or damaged.
-        """
-        if not (self._path / DESCRIPTION).exists():
-            raise DataError(f"{self._path}: found no model; expected one that a training left")
-        try:
-            description = json.loads((self._path / DESCRIPTION).read_text())
-            weights = load_file(self._path / WEIGHTS)
-        except (OSError, ValueError, SafetensorError) as error:
-            raise DataError(f"{self._path}: cannot be read as a model: {error}") from error
-        return {"description": description, "weights": weights}
+        """Read the folder; see `read_state` for its errors."""
+        return read_state(self._path)
 
     def save(self, data: dict[str, Any]) -> None:
         """Write ``description`` and ``weights``."""

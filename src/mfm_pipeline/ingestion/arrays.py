@@ -16,7 +16,9 @@ from mfm_pipeline.features.segment import fit_steps
 IDS = "ids"
 
 
-def split_of_arrays(arrays: Mapping[str, NDArray[Any]], source: str) -> Split:
+def split_of_arrays(
+    arrays: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]], source: str
+) -> Split:
     """Return samples without labels.
 
     Parameters
@@ -26,6 +28,9 @@ def split_of_arrays(arrays: Mapping[str, NDArray[Any]], source: str) -> Split:
         images ``(n, C, H, W)`` uint8; and if wanted ``ids``, ``(n,)``. A row of a sequence
         that is all zero or NaN is a step without frames; a sample of such rows alone, or
         an image of zeros alone, lacks the modality.
+    shapes : mapping of str to tuple of int
+        Of one step, or one image, of the modalities that are expected: those without an
+        array are absent.
     source : str
         For messages.
 
@@ -52,10 +57,14 @@ def split_of_arrays(arrays: Mapping[str, NDArray[Any]], source: str) -> Split:
                 f"{source}: {name}: found {array.dtype} of shape {array.shape}; expected numbers "
                 f"(samples, steps, features), images (samples, C, H, W) uint8, or '{IDS}'"
             )
+    if not modalities:
+        raise DataError(f"{source}: found no modality; expected an array of one or more")
     sizes = {name: len(array) for name, array in arrays.items()}
     if len(set(sizes.values())) != 1:
         told = ", ".join(f"{name} {size}" for name, size in sizes.items()) or "nothing"
         raise DataError(f"{source}: found samples of {told}; expected as many of each")
     n = next(iter(sizes.values()))
+    for name in shapes.keys() - modalities.keys():
+        modalities[name] = Modality.absent(n, shapes[name], longest)
     ids = arrays.get(IDS, np.arange(n))
     return Split(modalities, Targets.unknown(n), ids.astype(np.str_))

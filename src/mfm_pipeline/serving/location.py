@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.pyfunc import DATA, FLAVOR_NAME, MAIN
 
-from mfm_pipeline.datasets.weights import DESCRIPTION, WeightsDataset
+from mfm_pipeline.datasets.weights import DESCRIPTION, read_state
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.serving.predictor import Predictor
 
@@ -63,7 +63,7 @@ def load_state(where: str | Path) -> dict[str, Any]:
         raise DataError(f"model '{text}': found no such folder; {_EXPECTED}")
     if not (folder / DESCRIPTION).exists():
         folder = _data_of(folder, text)
-    return WeightsDataset(path=str(folder)).load()
+    return read_state(folder)
 
 
 def _uri_of(run_id: str) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from mfm_pipeline.data import Modality, Split
@@ -136,8 +135,8 @@ class Predictor:
         modalities = {
             name: self._fitted(split.modalities[name])
             if name in split.modalities
-            else self._absent(name, len(split))
-            for name in self.blueprint.modalities
+            else Modality.absent(len(split), shape, self.blueprint.steps)
+            for name, shape in self.shapes.items()
         }
         words = split.words
         if words is not None and self.blueprint.steps:
@@ -164,16 +163,6 @@ class Predictor:
             present=modality.present & steps.any(axis=1),
             steps=steps,
         )
-
-    def _absent(self, name: str, samples: int) -> Modality:
-        """Return a modality that no sample has."""
-        shape = self.shapes[name]
-        present = np.zeros(samples, np.bool_)
-        if self.blueprint.modalities[name].kind == "image":
-            image = np.zeros((1, *shape), np.uint8)
-            return Modality(image, present, rows=np.zeros(samples, np.int64))
-        steps = np.zeros((samples, self.blueprint.steps), np.bool_)
-        return Modality(np.zeros((*steps.shape, *shape), np.float32), present, steps)
 
 
 def _told(shapes: Mapping[str, tuple[int, ...]]) -> str:

@@ -16,7 +16,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import Array
 
 import mfm_pipeline
-from mfm_pipeline.datasets.weights import WeightsDataset
+from mfm_pipeline.datasets.weights import WeightsDataset, read_state
 from mfm_pipeline.serving.location import LOADER, NAME
 from mfm_pipeline.serving.predictor import Predictor, says_preparation
 from mfm_pipeline.serving.records import ID, split_of_records
@@ -103,7 +103,7 @@ class PyfuncModel:
 
 def _load_pyfunc(path: str) -> PyfuncModel:
     """Return the model in a folder; `mlflow.pyfunc` calls this."""
-    return PyfuncModel(Predictor.from_state(WeightsDataset(path=path).load()))
+    return PyfuncModel(Predictor.from_state(read_state(Path(path))))
 
 
 def log_model(state: Mapping[str, Any], name: str = NAME) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,9 @@ import torch
 
 from mfm_pipeline import evaluation
 from mfm_pipeline.data import Corpus
-from mfm_pipeline.datasets import RawFolderDataset
 from mfm_pipeline.datasets.corpus import read_corpus
 from mfm_pipeline.datasets.npz import read_arrays
-from mfm_pipeline.datasets.raw_folder import RawFolder
+from mfm_pipeline.datasets.raw_folder import RawFolder, list_folder
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.evaluation import EvaluationOptions, predictions_of
 from mfm_pipeline.features.preparation import Preparation
@@ -96,7 +96,7 @@ def prepare_data(
     """
     predictor = Predictor.from_state(prediction_model)
     if prediction.raw is not None:
-        raw = RawFolderDataset(path=prediction.raw).load()
+        raw = list_folder(Path(prediction.raw))
         known = Parts(parts, ingestion.workers)
         vectors = vectors_of_words(raw, (raw, last_raw, shared_vectors), known, ingestion)
         widths = {name: shape[0] for name, shape in predictor.shapes.items() if len(shape) == 1}
@@ -105,7 +105,8 @@ def prepare_data(
         for reason, count in corpus.counts.items():
             log.info("%s: %d %s", raw.path, count, reason)
     else:
-        corpus = _read(Path(prediction.data) if prediction.data else last_aligned)
+        path = Path(prediction.data) if prediction.data else last_aligned
+        corpus = _read(path, predictor.shapes)
     whole = prediction.data is not None or prediction.raw is not None
     corpus = _choose_split(corpus, prediction.split or (None if whole else "test"))
     splits = {}
@@ -206,10 +207,11 @@ def _is_of(surrogate: State, model: State) -> bool:
     return all(torch.equal(weights[f"full.{name}"], own) for name, own in model["weights"].items())
 
 
-def _read(path: Path) -> Corpus:
+def _read(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Corpus:
     """Read aligned features, of either form."""
     if path.suffix.lower() == ".npz":
-        return Corpus(path.stem, {NEW: split_of_arrays(read_arrays(path), str(path))})
+        split = split_of_arrays(read_arrays(path), shapes, str(path))
+        return Corpus(path.stem, {NEW: split})
     corpus = read_corpus(path)
     if Preparation.load(corpus.preparation) is not None:
         raise DataError(
