@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from mfm_pipeline import __version__
 from mfm_pipeline.reporting.exhibits import OURS
@@ -63,15 +64,7 @@ def render(
     str
         HTML; everything that comes from data is escaped.
     """
-    environment = Environment(
-        loader=PackageLoader("mfm_pipeline.reporting", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": format_number, "embedded": _embedded, "heading": _heading}
-    return environment.get_template(_TEMPLATE).render(
+    return _template().render(
         sections=sections,
         rows={section.exhibit.key: table_cells(section) for section in sections},
         columns={section.exhibit.key: _columns(section.table) for section in sections},
@@ -83,6 +76,19 @@ def render(
         version=__version__,
         ours=OURS,
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("mfm_pipeline.reporting", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": format_number, "embedded": _embedded, "heading": _heading}
+    return environment.get_template(_TEMPLATE)
 
 
 def facts(statement: Statement) -> dict[str, str]:
