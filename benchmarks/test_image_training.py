@@ -25,6 +25,7 @@ import torch
 from mfm_pipeline.config import ConfigLoader
 from mfm_pipeline.data import Corpus, Modality, Split, Targets
 from mfm_pipeline.models import Blueprint, Inputs, ModelOptions
+from mfm_pipeline.models.swap import read_swapped
 from mfm_pipeline.objectives import Objective
 from mfm_pipeline.settings import CONFIG_LOADER_ARGS
 from mfm_pipeline.training import TrainingOptions, fit
@@ -79,21 +80,25 @@ def plain_loop(corpus: Corpus, model_options: ModelOptions, training: TrainingOp
         inputs = Inputs(values, {}, present, torch.zeros(len(index), dtype=torch.int64))
         return inputs, torch.from_numpy(split.targets.values)[index]
 
+    def cost(split: Split, index: torch.Tensor) -> torch.Tensor:
+        inputs, targets = batch(split, index)
+        output = model(inputs)
+        swapped = read_swapped(model, output, inputs, objective.swap)
+        return objective(output, inputs, targets, swapped).total
+
     for _ in range(training.epochs):
         model.train()
         for index in torch.randperm(len(corpus.train)).split(training.batch_size):
-            inputs, targets = batch(corpus.train, index)
-            cost = objective(model(inputs), inputs, targets).total
+            total = cost(corpus.train, index)
             optimizer.zero_grad()
-            cost.backward()
+            total.backward()
             if training.gradient_clip:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), training.gradient_clip)
             optimizer.step()
         model.eval()
         with torch.no_grad():
             for index in torch.arange(len(corpus.valid)).split(max(training.batch_size, 256)):
-                inputs, targets = batch(corpus.valid, index)
-                objective(model(inputs), inputs, targets)
+                cost(corpus.valid, index)
 
 
 def test_throughput(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

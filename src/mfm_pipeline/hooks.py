@@ -84,12 +84,21 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
 
 
 def _checkpoints(pipeline: Pipeline) -> str | None:
-    """Return the name of the folder of checkpoints, in a namespace or not."""
+    """Return the name of the folder of checkpoints, in a namespace or not.
+
+    None without the parameters of training, which say whether to resume.
+    """
     for name in sorted(pipeline.inputs()):
         last = name.split(".")[-1]
-        if last == TRIALS or last.endswith(CHECKPOINTS):
+        folder = last == TRIALS or last.endswith(CHECKPOINTS)
+        if folder and _training_of(name) in pipeline.inputs():
             return name
     return None
+
+
+def _training_of(folder: str) -> str:
+    """Return the name of the parameters of training beside a folder of checkpoints."""
+    return f"params:{folder.removesuffix(folder.split('.')[-1])}training"
 
 
 def _corpus(catalog: Catalog, pipeline: Pipeline) -> str:
@@ -103,8 +112,7 @@ def _corpus(catalog: Catalog, pipeline: Pipeline) -> str:
 def _run_to_resume(catalog: Catalog, name: str | None, folder: Path | None) -> str | None:
     if name is None or folder is None:
         return None
-    namespace = name.removesuffix(name.split(".")[-1])
-    if not catalog.load(f"params:{namespace}training").resume:
+    if not catalog.load(_training_of(name)).resume:
         return None
     path = folder / RUN_FILE
     if not path.exists():

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from mfm_pipeline.data import Task
 from mfm_pipeline.models.inputs import Inputs
-from mfm_pipeline.models.latents import Latent
+from mfm_pipeline.models.latents import JOINT, Latent
 from mfm_pipeline.models.mfm import MfmOutput
 from mfm_pipeline.models.options import ModelOptions
 from mfm_pipeline.models.per_modality import value_for
@@ -141,7 +141,7 @@ class Objective:
         }
         prior = torch.zeros_like(task)
         if output.latents:
-            prior = self._divergence(output.latents, inputs.present)
+            prior = self._divergence(output.latents, _inferred(output, inputs))
         total = self.task_weight * task + self.prior_weight * prior
         for name, cost in reconstruction.items():
             total = total + self.reconstruction[name] * cost
@@ -169,6 +169,14 @@ class Objective:
         if latent.log_variance is None:
             raise ValueError("prior 'kl' needs a latent with a variance; this one is a point")
         return kl(latent.mean, latent.log_variance, present)
+
+
+def _inferred(output: MfmOutput, inputs: Inputs) -> dict[str, Tensor]:
+    """Return by latent the samples that have what it is inferred from; Zy all of them have."""
+    present = dict(inputs.present)
+    if JOINT in output.latents:
+        present[JOINT] = torch.stack([present[name] for name in output.reconstructions]).any(dim=0)
+    return present
 
 
 def _side_by_side(latents: Mapping[str, Latent], present: Mapping[str, Tensor]) -> Latent:

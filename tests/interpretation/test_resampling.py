@@ -27,7 +27,7 @@ def test_the_permutation_test_keeps_its_level() -> None:
     rng = np.random.default_rng(0)
     rejected = sum(
         permutation_p_value(
-            gram_of(rng.normal(size=(16, 2))), gram_of(rng.normal(size=(16, 1))), 39, rng
+            gram_of(rng.normal(size=(16, 2))), gram_of(rng.normal(size=(16, 1))), 19, rng
         )
         <= 0.05
         for _ in range(500)
@@ -96,10 +96,10 @@ def test_intervals_cover_the_ratio_of_the_population() -> None:
         / normalised_hsic(fa, x, widths[1:], unbiased=True).value
     )
     covered = 0
-    for k in range(150):
+    for k in range(100):
         rows = slice(40 * k, 40 * k + 40)
         grams = [gram_of(v[rows], width) for v, width in zip((fy, fa, x), widths, strict=True)]
-        low, high = interval(bootstrap_ratios(*grams, 200, rng))
+        low, high = interval(bootstrap_ratios(*grams, 100, rng))
         covered += low <= truth <= high
-    # 95 % of 150 draws, less three standard errors and what few samples cost.
-    assert covered / 150 >= 0.88
+    # 95 % of 100 draws, less three standard errors and what few samples cost.
+    assert covered / 100 >= 0.88

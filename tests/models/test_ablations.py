@@ -170,6 +170,27 @@ def test_the_joint_latent_is_of_the_size_of_those_it_replaces() -> None:
     assert model.encoders[JOINT] is not model.fusion
 
 
+@pytest.mark.parametrize("joint_prior", [False, True])
+def test_the_joint_latent_costs_nothing_where_it_is_inferred_from_nothing(
+    joint_prior: bool,
+) -> None:
+    generates = ("acoustic", "visual")
+    joint = SMALL["generative"] | {"joint": True}
+    options = ModelOptions.model_validate(
+        SMALL | {"generates": generates, "generative": joint, "joint_prior": joint_prior}
+    )
+    model = MFM.build(options, specs(FEATURES), outputs=1, steps=6, task="regression")
+    inputs = Inputs.from_split(ragged_split())
+    output = model(inputs)
+    za = output.latents[JOINT].sample
+    za.retain_grad()
+    objective = Objective.build(options, FEATURES, "regression")
+    objective(output, inputs, torch.zeros(9, 1)).prior.backward()
+    assert za.grad is not None
+    seen = torch.stack([inputs.present[name] for name in generates]).any(dim=0)
+    assert 0 < seen.sum() < len(seen) and torch.equal(za.grad.any(dim=1), seen)
+
+
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("prior", [{"prior": "kl"}, {"joint_prior": True}, {"noise": 0.3}])
 def test_prediction_alone_is_that_of_the_whole(name: str, prior: dict[str, Any]) -> None:
@@ -255,6 +276,9 @@ def test_all_else_is_that_of_mfm() -> None:
         assert found[name].discriminative == base.discriminative
     # A network for the label alone draws nothing, and nothing binds it.
     assert found["M_B"] == discriminative(base)
+    weights = {"task_weight": 0.5, "style_swap": 0.2, "kernel": "multiquadric"}
+    weighed = ModelOptions.model_validate(SMALL | changes | weights)
+    assert discriminative(weighed) == discriminative(base)
     assert (found["M_B"].prior, found["M_B"].prior_weight) == ("mmd", 0.0)
     # Models that differ already are made what their names say.
     for changed in found.values():

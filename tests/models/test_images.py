@@ -16,6 +16,7 @@ from mfm_pipeline.data import Modality, Split
 from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.models import Inputs
 from mfm_pipeline.models.encoder import Encoder
+from mfm_pipeline.models.mfm import Factors
 from mfm_pipeline.models.modality import KINDS, Decoder
 from tests.models.image_samples import SHAPES, costs_of, image_modality, image_split, model_of
 
@@ -279,6 +280,29 @@ def test_absent_images_are_in_no_statistics_of_training() -> None:
     assert kept[0]
     for one, other in zip(*kept, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("here", [[True] * 4, [False, True, True, False], [False] * 4])
+def test_images_that_are_not_there_are_generated_in_use_but_not_in_training(
+    here: list[bool],
+) -> None:
+    torch.manual_seed(0)
+    present = {"blended": torch.tensor(here)}
+    factors = Factors(torch.rand(4, 5), {"blended": torch.rand(4, 4)})
+    of_those = Factors(
+        factors.discriminative[here], {"blended": factors.generative["blended"][here]}
+    )
+    model, other = (model_of(image_split()).train() for _ in range(2))
+    image = model.decode(factors, present=present)["blended"]
+    assert image.shape == (4, *SHAPES["blended"])
+    assert not image[~present["blended"]].any()
+    if any(here):
+        torch.testing.assert_close(image[here], other.decode(of_those)["blended"])
+    for one, expected in zip(model.buffers(), other.buffers(), strict=True):
+        torch.testing.assert_close(one, expected)
+    shown = model.eval().decode(factors, present=present)["blended"]
+    torch.testing.assert_close(shown, model.decode(factors)["blended"])
+    assert shown.flatten(1).any(dim=1).all()
 
 
 # Batches, and derivatives of decoders.

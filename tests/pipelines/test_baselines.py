@@ -19,7 +19,7 @@ from mfm_pipeline.models.surrogate_blueprint import SurrogateBlueprint
 from mfm_pipeline.models.surrogate_options import SurrogateOptions
 from mfm_pipeline.pipelines import trials
 from mfm_pipeline.pipelines.states import State, apart, side_by_side
-from mfm_pipeline.pipelines.train_surrogate import evaluation
+from mfm_pipeline.pipelines.train_surrogate import baselines, evaluation
 from mfm_pipeline.pipelines.train_surrogate.baselines import train_baselines
 from mfm_pipeline.training import TrainingOptions
 from tests.conftest import MakeCorpus
@@ -27,6 +27,7 @@ from tests.evaluation.missing.stand_in import SMALL, model_of
 
 MISSING = MissingOptions(k_tried=(1, 3), shares=(0.0, 0.5), noise=(0.0, 1.0), draws=2)
 EVALUATE = EvaluationOptions()
+TRAINING = TrainingOptions(epochs=1, batch_size=16)
 
 
 @pytest.fixture
@@ -57,8 +58,15 @@ def surrogates_of(corpus: Corpus, *, seeds: int = 1) -> State:
 
 
 def train(corpus: Corpus, surrogates: State, place: Path, **training: Any) -> State:
-    options = TrainingOptions.model_validate({"epochs": 1, "batch_size": 16} | training)
+    options = TRAINING.model_copy(update=training)
     return train_baselines(surrogates, corpus, options, MISSING, place)
+
+
+def as_initialised(trial: trials.Trial, corpus: Corpus, *_: Any, **__: Any) -> Any:
+    """Return what training would start from."""
+    torch.manual_seed(trial.training.seed)
+    blueprint = Blueprint.of(corpus.train, trial.model)
+    return blueprint.to_state(blueprint.build()), {"valid/loss": 0.0, "seconds": 0.0}
 
 
 def test_baselines_see_what_is_observed_alone(
@@ -124,15 +132,23 @@ def test_what_is_finished_is_not_trained_again(
 
 
 def test_tables_have_every_method_and_repeat_exactly(
-    make_corpus: MakeCorpus, tracked: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make_corpus: MakeCorpus,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     corpus = make_corpus()
     surrogates = surrogates_of(corpus, seeds=2)
-    baselines = train(corpus, surrogates, tmp_path / "trials")
+    monkeypatch.setattr(baselines, "train_once", as_initialised)
+    trained = train(corpus, surrogates, tmp_path / "trials")
     neighbours = evaluation.choose_neighbours(surrogates, corpus, MISSING, EVALUATE)
     assert set(neighbours) == {"0", "1"} and set(neighbours.values()) <= {1, 3}
-    scores = evaluation.score_patterns(surrogates, baselines, neighbours, corpus, MISSING, EVALUATE)
-    again = evaluation.score_patterns(surrogates, baselines, neighbours, corpus, MISSING, EVALUATE)
+    scores = evaluation.score_patterns(
+        surrogates, trained, neighbours, corpus, MISSING, TRAINING, EVALUATE
+    )
+    again = evaluation.score_patterns(
+        surrogates, trained, neighbours, corpus, MISSING, TRAINING, EVALUATE
+    )
     assert scores.equals(again)
     table = evaluation.summarise(scores, corpus)
     assert list(table["missing"].unique()) == ["none", "language", "acoustic+visual"]
@@ -145,14 +161,24 @@ def test_tables_have_every_method_and_repeat_exactly(
         assert list(rows["method"][rows[f"mse/{missing.split('+')[0]}"].isna()]) == [
             "discriminative"
         ]
-    holes = evaluation.score_holes(surrogates, neighbours, corpus, MISSING, EVALUATE)
+    holes = evaluation.score_holes(surrogates, neighbours, corpus, MISSING, TRAINING, EVALUATE)
     assert len(holes) == 2 * 5 * (1 + 2) and list(holes.columns[:4]) == [
         "protocol", "method", "share", "seed",
     ]  # fmt: skip
-    noise = evaluation.score_noise(surrogates, corpus, MISSING, EVALUATE)
+    noise = evaluation.score_noise(surrogates, corpus, MISSING, TRAINING, EVALUATE)
     assert len(noise) == 2 * 3 * (1 + 2)
-    natural = evaluation.score_natural(surrogates, corpus, MISSING, EVALUATE)
+    natural = evaluation.score_natural(surrogates, corpus, MISSING, TRAINING, EVALUATE)
     assert natural["observed"].iloc[0] == "all samples"
+    for stated in (scores, table, holes, noise, natural):
+        assert stated.attrs["corpus"] == "toy" and stated.attrs["synthetic"]
+        assert stated.attrs["seeds"] == [0, 1] and stated.attrs["protocol"] == "test"
+        assert stated.attrs["settings"]["training.epochs"] == 1
+        assert stated.attrs["settings"]["missing.draws"] == 2
+        assert (stated["protocol"] == "test").all()
+    model = Blueprint.of(corpus.train, ModelOptions.model_validate(SMALL)).to_state(
+        model_of(corpus)
+    )
+    assert trials.fingerprint_of_weights(model).startswith(table.attrs["model"])
     for figure in (
         evaluation.plot_patterns(table, corpus),
         evaluation.plot_holes(holes, corpus),
@@ -161,6 +187,23 @@ def test_tables_have_every_method_and_repeat_exactly(
         told = figure.get_suptitle()
         assert "toy (synthetic data)" in told and "protocol test" in told
     assert "language" in capsys.readouterr().out
+
+
+def test_baselines_may_have_a_learning_rate_of_their_own(
+    make_corpus: MakeCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = make_corpus()
+    seen: list[float] = []
+
+    def record(trial: trials.Trial, *_: Any, **__: Any) -> Any:
+        seen.append(trial.training.learning_rate)
+        return as_initialised(trial, corpus)
+
+    monkeypatch.setattr(baselines, "train_once", record)
+    for rate in (None, 0.5):
+        options = MISSING.model_copy(update={"baseline_learning_rate": rate})
+        baselines.train_baselines(surrogates_of(corpus), corpus, TRAINING, options, tmp_path)
+    assert seen == [TRAINING.learning_rate] * 4 + [0.5] * 4
 
 
 def test_a_set_number_of_neighbours_is_taken(make_corpus: MakeCorpus) -> None:

@@ -202,6 +202,11 @@ def of_one_modality(project: Path) -> None:
     store(project, options, corpus_of(project).train)
 
 
+def of_one_factor(project: Path) -> None:
+    options = ModelOptions.model_validate(SMALL | {"generates_from": "discriminative"})
+    store(project, options, corpus_of(project).train)
+
+
 def of_other_sizes(project: Path) -> None:
     other = image_split({"digits": (1, 28, 28), "blended": (3, 28, 28)})
     store(project, ModelOptions.model_validate(SMALL), other)
@@ -211,11 +216,20 @@ def missing(project: Path) -> None:
     shutil.rmtree(project / f"data/06_models/{DIGITS}/mfm")
 
 
+def paired_anew(project: Path) -> None:
+    path = project / f"data/06_models/{DIGITS}/mfm/model.json"
+    description = json.loads(path.read_text())
+    assert len(description["data"]) == 64
+    path.write_text(json.dumps(description | {"data": "0123456789abcdef"}))
+
+
 @pytest.mark.parametrize(
     ("spoil", "params", "words"),
     [
+        (paired_anew, "", ("corpus digits: found data", "expected 0123456789ab, which the model")),
         (discriminative, "", ("the model generates no modality", "generates: null")),
         (of_one_modality, "", ("the model generates digits; expected all of blended, digits",)),
+        (of_one_factor, "", ("has the latents discriminative; expected", "one of each modality")),
         (of_other_sizes, "", ("(1, 28, 28)", "(1, 8, 8)")),
         (missing, "", ("digits/mfm: found no model; expected one that a training left",)),
         (None, "digits.generation.samplers.sampler=uniform", ("'uniform'", "prior, gaussian, mix")),

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from mfm_pipeline.pipelines import trials
+from mfm_pipeline.pipelines.provenance import stated
 from mfm_pipeline.pipelines.train_ablations import nodes
 from tests.conftest import MakeCorpus, kedro_run
 from tests.pipelines.conftest import artifacts_of, runs_of, tracking_uri
@@ -21,7 +22,7 @@ MODELS = ["M_A", "M_B", "M_C", "M_D", "M_E", "MFM"]
 GENERATING = MODELS[2:]
 SEEDS = 2
 QUICK = (
-    "training.epochs=1,model.discriminative.latent=16,model.discriminative.factor=16,"
+    "training.epochs=1,training.batch_size=128,model.discriminative.latent=16,model.discriminative.factor=16,"
     "model.generative.latent=4,model.generative.factor=4,model.generative.decoder=4"
 )
 ARGUMENTS = ("--pipeline=train_ablations", f"--params={QUICK}")
@@ -160,11 +161,9 @@ def test_classes_are_compared_by_accuracy(task: str, make_corpus: MakeCorpus) ->
         for model in ("M_A", "MFM")
         for seed in (0, 1)
     ]
-    table = nodes.summarise(pd.DataFrame(rows), corpus)
+    found = stated(pd.DataFrame(rows), corpus, seeds=(0, 1), settings={})
+    table = nodes.summarise(found, corpus)
     assert table["acc"].tolist() == pytest.approx([0.55, 0.55])
     assert table["acc_sd"].tolist() == pytest.approx([0.1 / 2**0.5] * 2)
-    labels = [
-        axes.get_ylabel().split(" ")[0]
-        for axes in nodes.plot_ablations(pd.DataFrame(rows), corpus).axes
-    ]
+    labels = [axes.get_ylabel().split(" ")[0] for axes in nodes.plot_ablations(found, corpus).axes]
     assert [label for label in labels if label] == ["acc", "f1", "mse/visual"]

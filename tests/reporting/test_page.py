@@ -133,6 +133,14 @@ def test_everything_from_data_is_escaped(tmp_path: Path) -> None:
     assert evil in page.attributes("img", "alt")
 
 
+def test_a_long_note_is_broken_into_lines(tmp_path: Path) -> None:
+    note = "too narrow a kernel: HSIC is samples' likeness to themselves"
+    leave(tmp_path, "mine", "information", INFORMATION.assign(note=[note, "", None]))
+    page, _ = page_of(tmp_path, "mine")
+    assert page.attributes("td", "class").count("long") == 1
+    assert [row[-1] for row in page.rows if row[:2] == ["ours", "language"]] == [note]
+
+
 def test_synthetic_data_is_called_so(tmp_path: Path) -> None:
     leave(tmp_path, "mine", "comparison", SENTIMENT, synthetic=True)
     page, _ = page_of(tmp_path, "mine")
@@ -176,6 +184,7 @@ def test_a_table_without_a_statement_has_a_warning_and_no_facts(tmp_path: Path) 
         (1234567, "parameters", "1,234,567"),
         (12.34, "seconds", "12.3"),
         (1234.56, "seconds", "1,234.6"),
+        (0.91, "mi_generative", "0.910"),
         (0.004975, "p_generative", "0.00498"),
         (float("nan"), "r", ""),
         (None, "seconds", ""),

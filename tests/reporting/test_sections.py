@@ -193,7 +193,9 @@ def test_a_table_of_another_model_or_other_data_is_marked(tmp_path: Path) -> Non
     (warning,) = section(tmp_path, "figure_4", "mine").warnings
     assert "another model" in warning
     assert not stale(STATEMENT, {}) and not stale(STATEMENT, STATEMENT)
-    assert len(stale(STATEMENT, {"data": "d2", "model": "m2"})) == 2
+    later = {"data": "d2", "model": "m2"}
+    assert len(stale(STATEMENT, later)) == 2
+    assert not stale({**STATEMENT, "protocol": "train_and_test"}, later)
     path = tmp_path / "mine" / "ablations.csv"
     path.write_text(path.read_text().replace("0.625", "0.9"))
     (warning,) = section(tmp_path, "figure_3", "mine").warnings
@@ -218,8 +220,17 @@ def test_a_table_that_is_not_what_its_pipeline_writes_is_named(tmp_path: Path) -
         section(tmp_path, "table_1", "mine")
 
 
+def test_errors_in_other_units_are_not_set_against_each_other(tmp_path: Path) -> None:
+    ours = ABLATIONS.assign(**{"mse/language": [0.02, 0.03]})
+    leave(tmp_path, "cmu_mosi", "ablations", ours)
+    made = section(tmp_path, "figure_3", "cmu_mosi")
+    assert bold(made, "mse/language") == {("paper", "MFM"), ("ours", "M_A")}
+    assert bold(made, "r") == {("paper", "MFM")} and "units" in made.remarks[0]
+
+
 def test_ties_are_all_best_and_one_value_is_none() -> None:
-    table = pd.DataFrame({"method": ["a", "b", "c"], "r": [0.5, 0.5, 0.1], "acc": [1, None, None]})
+    values = {"r": [0.5, 0.5, 0.1], "acc": [1, None, None]}
+    table = pd.DataFrame({"source": "ours", "method": ["a", "b", "c"], **values})
     assert best_cells(table) == {(0, "r"), (1, "r")}
 
 

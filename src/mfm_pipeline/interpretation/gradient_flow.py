@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.func import jvp, vmap
 
 from mfm_pipeline.data import Split
 from mfm_pipeline.interpretation.evaluating import evaluating
@@ -41,21 +40,8 @@ def decoder_flow(
     Tensor, shape (n, T), or (n, 1) for images
         An image is one step.
     """
-    basis = _entered_directions(decoder, discriminative)
-
-    def generate(factor: Tensor) -> Tensor:
-        generated: Tensor = decoder(factor, generative, steps)
-        return generated
-
-    def change(direction: Tensor) -> Tensor:
-        tangent: Tensor
-        tangent = jvp(generate, (discriminative,), (direction.expand_as(discriminative),))[1]
-        # Squared here, so that no Jacobian is held.
-        inner = tangent.flatten(2) if tangent.dim() == 3 else tangent.flatten(1)[:, None]
-        return inner.square().sum(dim=2)
-
-    squares: Tensor = vmap(change)(basis)
-    return squares.sum(dim=0)
+    directions = _entered_directions(decoder, discriminative)
+    return decoder.squared_derivatives(discriminative, generative, steps, directions)
 
 
 def gradient_flow(model: MFM, inputs: Inputs, *, batch_size: int = BATCH_SIZE) -> dict[str, Tensor]:

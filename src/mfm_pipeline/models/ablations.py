@@ -86,7 +86,7 @@ def discriminative(model: ModelOptions) -> ModelOptions:
     """
     plain = ModelOptions()
     unused = ("generative", "reconstruction", "generates_from", "prior", "noise", "kernel",
-              "joint_prior", "style_swap")  # fmt: skip
+              "joint_prior", "style_swap", "task_weight")  # fmt: skip
     fusions = model.fusion_options.model_dump()
     fusions["late_fusion"]["modality_dropout"] = 0.0
     return _changed(

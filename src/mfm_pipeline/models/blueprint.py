@@ -30,6 +30,8 @@ class Blueprint(Options):
     preparation : dict, optional
         Of the corpus: what data has to go through before the model sees it. None where
         that is not known.
+    data : str, optional
+        Digest of the corpus that the model was trained on; None where that is not known.
     """
 
     options: ModelOptions
@@ -39,6 +41,7 @@ class Blueprint(Options):
     steps: int
     typical: tuple[float, ...] | None = None
     preparation: dict[str, Any] | None = None
+    data: str | None = None
 
     @classmethod
     def of(

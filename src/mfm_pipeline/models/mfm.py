@@ -231,7 +231,7 @@ class MFM(nn.Module):
         latents = self.encode(inputs)
         factors = self.factorize({name: latent.sample for name, latent in latents.items()})
         steps = next((mask.shape[1] for mask in inputs.steps.values()), self.steps)
-        reconstructions = self.decode(factors, steps)
+        reconstructions = self.decode(factors, steps, inputs.present)
         return MfmOutput(latents, factors, reconstructions, self.head(self._of_label(factors)))
 
     def encode(self, inputs: Inputs) -> dict[str, Latent]:
@@ -259,13 +259,30 @@ class MFM(nn.Module):
             factors = dict.fromkeys(self.modalities, nothing)
         return Factors(discriminative, factors)
 
-    def decode(self, factors: Factors, steps: int | None = None) -> dict[str, Tensor]:
-        """Generate X̂i = Fi(Fy, Fai) of each modality in `factors`; sequences left-justified."""
+    def decode(
+        self,
+        factors: Factors,
+        steps: int | None = None,
+        present: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Generate X̂i = Fi(Fy, Fai) of each modality in `factors`; sequences left-justified.
+
+        Parameters
+        ----------
+        factors : Factors
+        steps : int, optional
+            Of sequences; by default those of the corpus.
+        present : mapping of str to Tensor of bool, shape (n,), optional
+            Samples that have the modality: in training mode no other counts in batch
+            normalisation, and of what is not there the image is zero. By default all.
+        """
         length = self.steps if steps is None else steps
         chosen = {name: self.decoders[name] for name in factors.generative}
         sequences: dict[str, Tensor] = {}
         for kind, alike in _by_class(chosen).items():
-            sequences |= kind.together(alike, factors.discriminative, factors.generative, length)
+            sequences |= kind.together(
+                alike, factors.discriminative, factors.generative, length, present or {}
+            )
         return {name: sequences[name] for name in chosen}
 
     def predict(self, inputs: Inputs) -> Tensor:

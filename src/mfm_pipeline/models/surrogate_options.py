@@ -15,7 +15,7 @@ class SurrogateWeights(Options):
     """Weights of the costs of Equation 5."""
 
     latent: Weight = Field(
-        default=1.0,
+        default=3.0,
         description="Of the distance to the full model's latents, as a share of their variance.",
     )
     reconstruction: Weight = Field(

@@ -59,8 +59,9 @@ def read_swapped(
     read = [name for name in model.modalities if name in model.reads and name in modalities]
     styles = {name: output.factors.generative[name].roll(1, dims=0) for name in read}
     steps = next((mask.shape[1] for mask in inputs.steps.values()), model.steps)
-    generated = model.decode(Factors(output.factors.discriminative, styles), steps)
     owners = inputs[torch.arange(len(inputs), device=output.heads.device).roll(1)]
+    factors = Factors(output.factors.discriminative, styles)
+    generated = model.decode(factors, steps, owners.present)
     swapped = {}
     with _reading_only(model):
         for name, values in generated.items():

@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from mfm_pipeline import __version__
 from mfm_pipeline.reporting.exhibits import OURS
 from mfm_pipeline.reporting.overview import Headline
 from mfm_pipeline.reporting.sections import SPREAD, Section, Statement, metric_base, names_of
+
+LONG = 40
+"""Characters of a text beyond which it is broken into lines."""
 
 LOW, HIGH = "_low", "_high"
 """End the names of columns that hold a number's interval."""
@@ -30,7 +34,7 @@ class Cell:
     """A cell of a table: its text, and how it is set."""
 
     text: str
-    number: bool = False
+    kind: Literal["number", "long", ""] = ""
     best: bool = False
     note: str = ""
 
@@ -60,15 +64,7 @@ def render(
     str
         HTML; everything that comes from data is escaped.
     """
-    environment = Environment(
-        loader=PackageLoader("mfm_pipeline.reporting", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": format_number, "embedded": _embedded, "heading": _heading}
-    return environment.get_template(_TEMPLATE).render(
+    return _template().render(
         sections=sections,
         rows={section.exhibit.key: table_cells(section) for section in sections},
         columns={section.exhibit.key: _columns(section.table) for section in sections},
@@ -80,6 +76,19 @@ def render(
         version=__version__,
         ours=OURS,
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("mfm_pipeline.reporting", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": format_number, "embedded": _embedded, "heading": _heading}
+    return environment.get_template(_TEMPLATE)
 
 
 def facts(statement: Statement) -> dict[str, str]:
@@ -106,7 +115,7 @@ def table_cells(section: Section) -> list[tuple[bool, list[Cell]]]:
         cells = [
             Cell(
                 _text(column, values),
-                number=not isinstance(values[column], str),
+                kind=_kind(values[column]),
                 best=(row, column) in section.best,
                 note=section.notes.get((row, column), ""),
             )
@@ -114,6 +123,12 @@ def table_cells(section: Section) -> list[tuple[bool, list[Cell]]]:
         ]
         rows.append((values["source"] == OURS, cells))
     return rows
+
+
+def _kind(value: Any) -> Literal["number", "long", ""]:
+    if not isinstance(value, str):
+        return "number"
+    return "long" if len(value) > LONG else ""
 
 
 def format_number(value: Any, column: str = "") -> str:
@@ -127,7 +142,7 @@ def format_number(value: Any, column: str = "") -> str:
         return f"{value:.{_DIGITS.get(base, _DEFAULT_DIGITS)}f}"
     if float(value).is_integer():
         return f"{int(value):,}"
-    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:#.3g}"
 
 
 def _columns(table: pd.DataFrame) -> list[str]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from mfm_pipeline.config import SAMPLE_CORPUS
@@ -23,6 +22,13 @@ Status = Literal["run", "not run", "of other corpora"]
 _METRIC = re.compile(r"(mae|r|f1|acc|mse|ratio)(_\d+)?(_nonzero)?(/.+)?")
 _LOWER_IS_BETTER = ("mae", "mse")
 _NOT_RANKED = ("ratio",)
+_OWN_DATA = ("train_and_test",)
+"""Protocols that prepare the data anew, and train the model anew."""
+
+_UNITS = (
+    "Errors of reconstruction (mse) are in the units of scaled features, which the paper does "
+    "not give: compare ours with ours, and the paper's with the paper's."
+)
 SPREAD = "_sd"
 """Ends the name of the column that holds a metric's standard deviation."""
 
@@ -102,7 +108,8 @@ def stale(statement: Statement, latest: Statement) -> tuple[str, ...]:
     Parameters
     ----------
     statement : mapping
-        What the table states.
+        What the table states; under a protocol with data and models of its own, nothing is
+        known of whether they would come out otherwise now.
     latest : mapping
         What the history of the latest training of MFM states; empty if not known.
     """
@@ -111,6 +118,8 @@ def stale(statement: Statement, latest: Statement) -> tuple[str, ...]:
             "Nothing is known of what this was made from: the statement beside the table is "
             "missing, or the table has changed since.",
         )
+    if statement.get("protocol") in _OWN_DATA:
+        return ()
     warnings = []
     for name, what in (("data", "prepared data"), ("model", "model")):
         known = latest.get(name) and statement.get(name)
@@ -120,23 +129,33 @@ def stale(statement: Statement, latest: Statement) -> tuple[str, ...]:
 
 
 def best_cells(table: pd.DataFrame) -> frozenset[tuple[int, str]]:
-    """Return the cells with the best value of their column, ties included."""
+    """Return the cells with the best value of their column, ties included.
+
+    Errors of reconstruction are in units of the features, so that the paper's and ours are
+    not set against each other.
+    """
     best: set[tuple[int, str]] = set()
     if "method" not in table:
         return frozenset()
     ranked = table[~table["method"].isin(BOUNDS)]
-    groups = [g for _, g in ranked.groupby("missing")] if "missing" in ranked else [ranked]
-    for group in groups:
-        for column in names_of(group):
-            base = metric_base(column)
-            if base is None or base in _NOT_RANKED:
-                continue
-            values = {int(row): float(v) for row, v in zip(group.index, group[column], strict=True)}
-            known = {row: value for row, value in values.items() if not np.isnan(value)}
-            if len(known) > 1:
-                top = (min if base in _LOWER_IS_BETTER else max)(known.values())
-                best |= {(row, column) for row, value in known.items() if value == top}
+    for column in names_of(ranked):
+        base = metric_base(column)
+        if base is None or base in _NOT_RANKED:
+            continue
+        rivals = [name for name in ("missing",) if name in ranked]
+        rivals += ["source"] if base == "mse" else []
+        values = ranked[[*rivals, column]].dropna()
+        for _, group in values.groupby(rivals) if rivals else [((), values)]:
+            best |= {(row, column) for row in _best(group[column], base in _LOWER_IS_BETTER)}
     return frozenset(best)
+
+
+def _best(values: pd.Series[float], lower: bool) -> list[int]:
+    """Return the rows of the best value; none if there is nothing to compare it with."""
+    if len(values) < 2:
+        return []
+    top = values.min() if lower else values.max()
+    return [int(row) for row in values.index[values == top]]
 
 
 def names_of(table: pd.DataFrame) -> list[str]:
@@ -205,7 +224,8 @@ def _remarks(exhibit: Exhibit, corpus: str) -> tuple[str, ...]:
     if exhibit.drawn_of:
         return (f"The paper draws its own, of {theirs}; its text has no numbers for it.",)
     if corpus in exhibit.corpora:
-        return ()
+        has_errors = "mse" in map(metric_base, names_of(paper_rows(exhibit.key, corpus)))
+        return (_UNITS,) if has_errors else ()
     return (f"The paper has no figure for {corpus} here; its own are of {theirs}.",)
 
 

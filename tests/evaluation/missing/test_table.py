@@ -37,11 +37,17 @@ def table_of(make_corpus: MakeCorpus, task: str = "regression", **changes: objec
     return score_patterns(corpus, methods[ABSENT], dict.fromkeys(patterns(names), methods), OPTIONS)
 
 
+@pytest.fixture(scope="module")
+def table(make_corpus: MakeCorpus) -> pd.DataFrame:
+    """Return the table of a regression on three modalities."""
+    return table_of(make_corpus)
+
+
 @pytest.mark.parametrize("task", ["regression", "multiclass", "multilabel"])
 def test_all_present_is_what_training_reports(make_corpus: MakeCorpus, task: str) -> None:
     corpus = make_corpus(task=task, targets=2 if task == "multilabel" else 1)
     model = model_of(corpus)
-    first = table_of(make_corpus, task, targets=2 if task == "multilabel" else 1).iloc[0]
+    first = score_patterns(corpus, FilledModel(model), {}, OPTIONS).iloc[0]
     expected = score_test(
         predict_corpus(model, corpus, 8), reconstruction_errors(model, corpus, 8), corpus, None
     )
@@ -55,10 +61,7 @@ def test_all_present_is_what_training_reports(make_corpus: MakeCorpus, task: str
             assert first[key.removeprefix("test/")] == value
 
 
-def test_every_subset_by_every_method_with_errors_of_what_is_missing(
-    make_corpus: MakeCorpus,
-) -> None:
-    table = table_of(make_corpus)
+def test_every_subset_by_every_method_with_errors_of_what_is_missing(table: pd.DataFrame) -> None:
     missing = list(dict.fromkeys(table["missing"]))
     assert missing == [
         "none", "language", "acoustic", "visual",
@@ -76,12 +79,12 @@ def test_every_subset_by_every_method_with_errors_of_what_is_missing(
 
 def test_two_modalities_and_four_are_no_special_case(make_corpus: MakeCorpus) -> None:
     for features in ({"a": 2, "b": 3}, {"a": 2, "b": 3, "c": 2, "d": 1}):
-        table = table_of(make_corpus, features=features)
+        table = table_of(make_corpus, features=features, sizes=(16, 8, 8))
         assert table["missing"].nunique() == 2 ** len(features) - 1
 
 
-def test_the_same_seed_gives_the_same_table(make_corpus: MakeCorpus) -> None:
-    pd.testing.assert_frame_equal(table_of(make_corpus), table_of(make_corpus), check_exact=True)
+def test_the_same_seed_gives_the_same_table(make_corpus: MakeCorpus, table: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(table_of(make_corpus), table, check_exact=True)
 
 
 def scores_of_seeds() -> pd.DataFrame:
@@ -108,10 +111,10 @@ def test_means_and_standard_deviations_are_over_seeds() -> None:
 
 
 def test_the_console_shows_what_lacks_one_modality(
-    make_corpus: MakeCorpus, capsys: pytest.CaptureFixture[str]
+    make_corpus: MakeCorpus, table: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = make_corpus()
-    scores = table_of(make_corpus).assign(protocol="test")
+    scores = table.assign(protocol="test")
     seeds = pd.concat([scores.assign(seed=0), scores.assign(seed=1)])
     print_missing(over_seeds(seeds), corpus)
     lines = capsys.readouterr().out.splitlines()
@@ -124,7 +127,7 @@ def test_the_console_shows_what_lacks_one_modality(
         "none", "language", "acoustic", "visual",
     ]  # fmt: skip
     assert len(rows) == 13
-    language = table_of(make_corpus).query("missing == 'language' and method == 'zeros'").iloc[0]
+    language = table.query("missing == 'language' and method == 'zeros'").iloc[0]
     shown = next(row for row in rows if row[2].strip() == "zeros")
     assert [cell.strip() for cell in shown[3:-1]] == [
         f"{language['r']:.3f}", "0.000", f"{language['mse/language']:.3f}"

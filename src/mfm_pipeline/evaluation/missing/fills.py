@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,7 +41,7 @@ def fill_in(inputs: Inputs, values: Mapping[str, Tensor]) -> Inputs:
             within = torch.arange(value.shape[1]) < inputs.lengths[:, None]
             where = missing[:, None] & within
             steps[name] = steps[name] | where
-        filled[name] = torch.where(_over(where, value), value, inputs.values[name])
+        filled[name] = torch.where(over(where, value), value, inputs.values[name])
     return replace(inputs, values=filled, steps=steps, present=present)
 
 
@@ -64,8 +65,8 @@ class MeanFill:
                 self.means[name] = mean_image(modality)
                 continue
             observed = modality.values[modality.steps]
-            mean = observed.mean(axis=0, dtype="float64") if len(observed) else 0 * observed.sum(0)
-            self.means[name] = torch.from_numpy(mean.astype("float32"))
+            mean = observed.sum(axis=0, dtype=np.float64) / max(len(observed), 1)
+            self.means[name] = torch.from_numpy(mean.astype(np.float32))
 
     def __call__(self, inputs: Inputs) -> dict[str, Tensor]:
         """Return the means, once for each sample and step of a batch."""
@@ -75,6 +76,6 @@ class MeanFill:
         }
 
 
-def _over(mask: Tensor, values: Tensor) -> Tensor:
+def over(mask: Tensor, values: Tensor) -> Tensor:
     """Return a mask over the leading dimensions of values, shaped to broadcast to them."""
     return mask.reshape(mask.shape + (1,) * (values.dim() - mask.dim()))

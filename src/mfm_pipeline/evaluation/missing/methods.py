@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from mfm_pipeline.data import Split
-from mfm_pipeline.evaluation.missing.fills import Fill, MeanFill, fill_in, zeros
+from mfm_pipeline.evaluation.missing.fills import Fill, MeanFill, fill_in, over, zeros
 from mfm_pipeline.evaluation.missing.neighbours import NeighbourFill
 from mfm_pipeline.models import MFM, Inputs
 from mfm_pipeline.models.completed import FULL, NOTHING, Completed
@@ -43,7 +42,7 @@ class FilledModel:
         output = self.model(fill_in(inputs, values))
         reconstructions = dict(output.reconstructions)
         for name, value in values.items():
-            missing = _column(~inputs.present[name], value)
+            missing = over(~inputs.present[name], value)
             reconstructions[name] = torch.where(
                 missing, value, reconstructions.get(name, inputs.values[name])
             )
@@ -98,7 +97,3 @@ def fillings(model: MFM, train: Split, k: int) -> dict[str, Method]:
 def _inferred_by(inputs: Inputs, reads: tuple[str, ...]) -> np.ndarray:
     anything = torch.stack([inputs.present[name] for name in reads]).any(dim=0)
     return np.where(anything.numpy(), FULL, NOTHING)
-
-
-def _column(mask: Tensor, values: Tensor) -> Tensor:
-    return mask.reshape(-1, *(1,) * (values.dim() - 1))

@@ -24,6 +24,8 @@ class MissingOptions(Options):
         Trainings that scores are the mean of: seeds training.seed, the next one, ...
     baselines : tuple of {"seq2seq", "discriminative"}
         Those to train, one of each for every pattern.
+    baseline_learning_rate : float, optional
+        By default that of training.
     k : int, optional
         Neighbours of ``knn``; by default the number in `k_tried` that does best on valid.
     k_tried : tuple of int
@@ -39,6 +41,7 @@ class MissingOptions(Options):
     train_share: float = Field(0.5, ge=0, le=1)
     seeds: int = Field(1, ge=1)
     baselines: tuple[Baseline, ...] = ("seq2seq", "discriminative")
+    baseline_learning_rate: float | None = Field(None, gt=0, le=1)
     k: int | None = Field(None, ge=1)
     k_tried: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 3, 5, 10, 20, 50), min_length=1)
     shares: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(

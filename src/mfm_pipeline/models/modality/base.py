@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Self
 
 from torch import Tensor, nn
+from torch.func import jvp, vmap
 
 from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.models.encoder import Encoder
@@ -42,6 +43,38 @@ class Decoder(nn.Module):
         """
         return None
 
+    def squared_derivatives(
+        self, discriminative: Tensor, generative: Tensor, steps: int, directions: Tensor
+    ) -> Tensor:
+        """Return the squared length of what each step changes by, summed over directions.
+
+        Parameters
+        ----------
+        discriminative : Tensor, shape (n, fy)
+        generative : Tensor, shape (n, fa)
+        steps : int
+        directions : Tensor, shape (r, fy)
+            Along which Fy is changed.
+
+        Returns
+        -------
+        Tensor, shape (n, T), or (n, 1) of images
+            Equation 13, where the directions are an orthonormal basis.
+        """
+
+        def generate(factor: Tensor) -> Tensor:
+            return self.forward(factor, generative, steps)
+
+        def change(direction: Tensor) -> Tensor:
+            tangent: Tensor
+            tangent = jvp(generate, (discriminative,), (direction.expand_as(discriminative),))[1]
+            # Squared here, so that no Jacobian is held.
+            inner = tangent.flatten(2) if tangent.dim() == 3 else tangent.flatten(1)[:, None]
+            return inner.square().sum(dim=2)
+
+        squares: Tensor = vmap(change)(directions)
+        return squares.sum(dim=0)
+
     @classmethod
     def together(
         cls,
@@ -49,10 +82,12 @@ class Decoder(nn.Module):
         discriminative: Tensor,
         generative: Mapping[str, Tensor],
         steps: int,
+        present: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
         """Reconstruct by several decoders of this class.
 
-        A class whose decoders are faster side by side says here how.
+        A class whose decoders are faster side by side says here how. `present` are the
+        samples ``(n,)`` that count in statistics of a batch, by modality; without, all do.
         """
         return {
             name: decoder(discriminative, generative[name], steps)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +79,8 @@ class ConvolutionalEncoder(Encoder):
 class ConvolutionalDecoder(Decoder):
     """From [Fy, Fai] to an image: a dense layer and normalised transposed convolutions.
 
+    In training mode a sample without the image counts in no batch's statistics.
+
     Parameters
     ----------
     factors : int
@@ -107,6 +110,7 @@ class ConvolutionalDecoder(Decoder):
         modality: str,
     ) -> None:
         super().__init__()
+        self.shape = tuple(shape)
         sides = _sides(shape, len(channels), modality)
         entry: list[nn.Module] = []
         if hidden is not None:
@@ -138,6 +142,28 @@ class ConvolutionalDecoder(Decoder):
         """Generate the image, ``(n, C, H, W)`` from 0 to 1; `steps` means nothing here."""
         image: Tensor = self.network(torch.cat([discriminative, generative], dim=-1))
         return image
+
+    @classmethod
+    def together(
+        cls,
+        decoders: Mapping[str, Self],
+        discriminative: Tensor,
+        generative: Mapping[str, Tensor],
+        steps: int,
+        present: Mapping[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """Generate the images of each modality, in training those of `present` samples alone."""
+        images = {}
+        for name, decoder in decoders.items():
+            factor, here = generative[name], present.get(name)
+            if here is None or not decoder.training or here.all():
+                images[name] = decoder(discriminative, factor, steps)
+                continue
+            images[name] = discriminative.new_zeros(len(factor), *decoder.shape)
+            if here.any():
+                made = decoder(discriminative[here], factor[here], steps)
+                images[name][here] = made.to(images[name].dtype)
+        return images
 
     def entry_weight(self) -> Tensor | None:
         """Return the weight of the first dense layer."""

@@ -14,6 +14,7 @@ from mfm_pipeline.models.modality.base import Decoder, ModalityKind
 from mfm_pipeline.models.pooling import last_state
 from mfm_pipeline.models.recurrent.lstm import LSTM, FeedbackLSTM
 from mfm_pipeline.models.recurrent.lstm_states import lstm_states
+from mfm_pipeline.models.recurrent.lstm_tangents import hidden_tangents
 from mfm_pipeline.models.statistics import Statistics
 
 
@@ -79,7 +80,9 @@ class SequenceDecoder(Decoder):
 
     def forward(self, discriminative: Tensor, generative: Tensor, steps: int) -> Tensor:
         """Reconstruct the sequence, ``(n, steps, features)``."""
-        (sequence,) = self.together({"": self}, discriminative, {"": generative}, steps).values()
+        (sequence,) = self.together(
+            {"": self}, discriminative, {"": generative}, steps, {}
+        ).values()
         return sequence
 
     def entry_weight(self) -> Tensor | None:
@@ -88,6 +91,26 @@ class SequenceDecoder(Decoder):
             return self.entry.weight
         return self.recurrence.weight_ih if isinstance(self.entry, nn.Identity) else None
 
+    def squared_derivatives(
+        self, discriminative: Tensor, generative: Tensor, steps: int, directions: Tensor
+    ) -> Tensor:
+        """Return the same as any decoder, faster: see `hidden_tangents`."""
+        if not isinstance(self.entry, nn.Linear | nn.Identity):
+            return super().squared_derivatives(discriminative, generative, steps, directions)
+        first = self.entry(torch.cat([discriminative, generative], dim=-1))
+        beside = directions.new_zeros(len(directions), generative.shape[1])
+        entering = torch.cat([directions, beside], dim=-1)
+        if isinstance(self.entry, nn.Linear):
+            entering = entering @ self.entry.weight.t()
+        tangents = hidden_tangents(self.recurrence.run(first), entering, steps)
+        squares = [self._squared_length(tangent) for tangent in tangents]
+        return torch.stack(squares, dim=1)
+
+    def _squared_length(self, tangent: Tensor) -> Tensor:
+        """Return ``(n,)`` from a change of the hidden state ``(n, r, h)``."""
+        change = tangent.flatten(0, 1) @ self.output.weight.t()
+        return change.square().sum(dim=1).view(tangent.shape[:2]).sum(dim=1)
+
     @classmethod
     def together(
         cls,
@@ -95,8 +118,9 @@ class SequenceDecoder(Decoder):
         discriminative: Tensor,
         generative: Mapping[str, Tensor],
         steps: int,
+        present: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
-        """Run all LSTMs in one loop."""
+        """Run all LSTMs in one loop; there are no statistics of a batch."""
         runs = [
             decoder.recurrence.run(
                 decoder.entry(torch.cat([discriminative, generative[name]], dim=-1))

@@ -23,7 +23,9 @@ from mfm_pipeline.models.mfm import DISCRIMINATIVE
 from mfm_pipeline.models.per_modality import check_modalities, value_for
 from mfm_pipeline.pipelines.generate.figures import Scene
 from mfm_pipeline.pipelines.generate.options import GenerationOptions, JudgeOptions
+from mfm_pipeline.pipelines.provenance import stated
 from mfm_pipeline.pipelines.tags import tag_run
+from mfm_pipeline.pipelines.trials import fingerprint
 from mfm_pipeline.training import fit
 
 log = logging.getLogger(__name__)
@@ -130,7 +132,7 @@ def match_posterior(
     )
     title = f"Match of samplers and latents (squared MMD), {corpus.label}, {options.split}"
     print_table(table, title)
-    return table
+    return _stated(table, model, corpus, options)
 
 
 def score_images(
@@ -163,7 +165,7 @@ def score_images(
         )
         table.insert(0, "sampler", kind)
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    return _stated(pd.concat(tables, ignore_index=True), model, corpus, options)
 
 
 def report_scores(
@@ -211,9 +213,18 @@ def plot_images(
     return scene.figures()
 
 
+def _stated(
+    table: pd.DataFrame, model: State, corpus: Corpus, options: GenerationOptions
+) -> pd.DataFrame:
+    return stated(
+        table, corpus, seeds=[options.seed], settings={"generation": options}, model=model
+    )
+
+
 def _model(state: State, corpus: Corpus) -> MFM:
     blueprint, network = Blueprint.from_state(state)
     blueprint.check_split(corpus.test)
+    _check_same_data(blueprint, corpus)
     images = {name for name, modality in corpus.test.modalities.items() if modality.is_image}
     if not images <= set(network.modalities):
         raise DataError(
@@ -227,6 +238,16 @@ def _model(state: State, corpus: Corpus) -> MFM:
             "predicts_from: discriminative, generates_from: both and no joint latent"
         )
     return network
+
+
+def _check_same_data(blueprint: Blueprint, corpus: Corpus) -> None:
+    """Raise DataError if the model was trained on other data, so that test may be what it saw."""
+    found = fingerprint(corpus)
+    if blueprint.data not in (None, found):
+        raise DataError(
+            f"corpus {corpus.name}: found data {found[:12]}; expected {blueprint.data[:12]}, "
+            "which the model was trained on: train it again on these pairs"
+        )
 
 
 def _latents(network: MFM, split: Split) -> dict[str, Tensor]:

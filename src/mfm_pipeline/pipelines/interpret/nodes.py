@@ -15,6 +15,7 @@ from mfm_pipeline.errors import DataError
 from mfm_pipeline.evaluation import print_table
 from mfm_pipeline.models import MFM, Blueprint
 from mfm_pipeline.pipelines.interpret.options import InterpretationOptions
+from mfm_pipeline.pipelines.provenance import stated, stated_like
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.simulation import SampleOptions, sentiment_words
 
@@ -43,7 +44,8 @@ def measure_information(
     tag_run(corpus)
     network = _model(model, corpus)
     observed = interpretation.observe(network, corpus.splits[options.split])
-    return interpretation.information(observed, options.information, seed=options.seed)
+    table = interpretation.information(observed, options.information, seed=options.seed)
+    return _stated(table, model, corpus, options)
 
 
 def report_information(
@@ -68,9 +70,10 @@ def report_information(
 def measure_flow(model: State, corpus: Corpus, options: InterpretationOptions) -> pd.DataFrame:
     """Measure the gradient flow of every sample, Equation 13."""
     network = _model(model, corpus)
-    return interpretation.flow_table(
+    flow = interpretation.flow_table(
         network, corpus.splits[options.split], batch_size=options.flow.batch_size
     )
+    return _stated(flow, model, corpus, options)
 
 
 def plot_flow(
@@ -134,7 +137,14 @@ def compare_planted_words(
             f"Relative gradient flow at words with planted sentiment, {corpus.label}, "
             f"{options.split}",
         )
-    return table
+    return stated_like(table, corpus, flow)
+
+
+def _stated(
+    table: pd.DataFrame, model: State, corpus: Corpus, options: InterpretationOptions
+) -> pd.DataFrame:
+    settings = {"interpretation": options}
+    return stated(table, corpus, seeds=[options.seed], settings=settings, model=model)
 
 
 def _labels(predictions: pd.DataFrame, split: Split) -> dict[str, list[tuple[str, str, str]]]:

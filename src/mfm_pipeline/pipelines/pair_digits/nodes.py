@@ -22,7 +22,7 @@ DIGITS = tuple(map(str, range(10)))
 
 
 def read_digits(
-    mnist: RawFolder, svhn: RawFolder, images: ImageOptions
+    mnist: RawFolder, svhn: RawFolder, images: ImageOptions, pairs: PairOptions | None = None
 ) -> Mapping[str, LabelledImages]:
     """Read, or make, the two sets of images that are paired.
 
@@ -31,6 +31,9 @@ def read_digits(
     mnist, svhn : RawFolder
         Looked at only if `images` names them as its source.
     images : ImageOptions
+    pairs : PairOptions, optional
+        What will be drawn: tried here, so that images that can't be paired so take no
+        place of earlier ones.
 
     Returns
     -------
@@ -41,8 +44,12 @@ def read_digits(
     ------
     DataError
         If a file is missing, or not what it has to be.
+    ParameterError, DataError
+        As `pair_digits`, with `pairs`.
     """
     sets = read_image_sets(mnist, svhn, images)
+    if pairs is not None:
+        _draw(sets, pairs)
     logger.info("digits.images.source: %s", images.source)
     for name, found in sets.items():
         channels, rows, columns = found.images.shape[1:]
@@ -66,16 +73,7 @@ def pair_digits(image_sets: Mapping[str, LabelledImages], options: PairOptions) 
     DataError
         If a set lacks a digit, or has too few images for the pairs asked for.
     """
-    pairs = pair_by_label(
-        {name: found.labels for name, found in image_sets.items()},
-        classes=len(DIGITS),
-        count=options.count,
-        valid=options.valid,
-        test=options.test,
-        way=options.way,
-        balance=options.balance,
-        seed=options.seed,
-    )
+    pairs = _draw(image_sets, options)
     _tell(pairs, options)
     return pd.DataFrame(
         {
@@ -106,6 +104,19 @@ def build_corpus(
     corpus = CORPORA[images.source]
     splits = {split: _split(image_sets, pairs[pairs["split"] == split]) for split in SPLIT_NAMES}
     return Corpus(corpus.name, splits, synthetic=corpus.synthetic)
+
+
+def _draw(image_sets: Mapping[str, LabelledImages], options: PairOptions) -> Pairs:
+    return pair_by_label(
+        {name: found.labels for name, found in image_sets.items()},
+        classes=len(DIGITS),
+        count=options.count,
+        valid=options.valid,
+        test=options.test,
+        way=options.way,
+        balance=options.balance,
+        seed=options.seed,
+    )
 
 
 def _split(image_sets: Mapping[str, LabelledImages], pairs: pd.DataFrame) -> Split:

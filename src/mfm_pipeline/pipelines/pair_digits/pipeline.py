@@ -12,7 +12,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 read_digits,
-                inputs=["raw_mnist", "raw_svhn", "params:images"],
+                inputs=["raw_mnist", "raw_svhn", "params:images", "params:pairs"],
                 outputs="image_sets",
                 name="read_digits",
             ),

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pandas as pd
 
+from mfm_pipeline.config import NAMESPACES
 from mfm_pipeline.datasets import Results
 from mfm_pipeline.reporting import EXHIBITS, Section, headlines, make_section, render
 
@@ -42,7 +43,8 @@ def tables(sections: list[Section], corpus: str) -> dict[str, pd.DataFrame]:
 def make_page(sections: list[Section], results: Results, corpus: str) -> str:
     """Return the report as HTML."""
     shown = {figure for section in sections for figure in section.figures}
-    others = [figure for figure in results.files(corpus, "*.png") if figure not in shown]
+    figures = [f for folder in (".", *NAMESPACES) for f in results.files(corpus, f"{folder}/*.png")]
+    others = [figure for figure in figures if figure not in shown]
     return render(sections, headlines(results, PAGE), corpus=corpus, others=others)
 
 

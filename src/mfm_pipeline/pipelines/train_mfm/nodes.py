@@ -17,6 +17,7 @@ from mfm_pipeline.models import MFM, Blueprint, ModelOptions
 from mfm_pipeline.pipelines.generate.figures import Scene
 from mfm_pipeline.pipelines.provenance import stated, stated_like
 from mfm_pipeline.pipelines.tags import tag_run
+from mfm_pipeline.pipelines.trials import fingerprint
 from mfm_pipeline.serving import log_model
 from mfm_pipeline.training import TrainingOptions, fit
 
@@ -32,7 +33,8 @@ def train(
     """Train and log a model; return its state and the history of its epochs."""
     tag_run(corpus)
     trained = fit(corpus, model, training, checkpoints, show=_sampler_of(corpus, training.seed))
-    state = trained.blueprint.to_state(trained.model)
+    blueprint = trained.blueprint.model_copy(update={"data": fingerprint(corpus)})
+    state = blueprint.to_state(trained.model)
     log_model(state)
     settings = {"model": model, "training": training}
     history = stated(trained.history, corpus, seeds=[training.seed], settings=settings, model=state)

@@ -59,7 +59,8 @@ def train_baselines(
     states: dict[str, State] = {}
     for seed, description in surrogates["description"].items():
         plan = SurrogateBlueprint.model_validate(description)
-        seeded = training.model_copy(update={"seed": int(seed)})
+        rate = options.baseline_learning_rate or training.learning_rate
+        seeded = training.model_copy(update={"seed": int(seed), "learning_rate": rate})
         for pattern in plan.patterns:
             observed = pattern_name(pattern)
             for method in options.baselines:

@@ -14,8 +14,10 @@ from mfm_pipeline.evaluation.missing import MissingOptions
 from mfm_pipeline.models.completed import FULL, SURROGATE
 from mfm_pipeline.models.surrogate import SurrogateInference
 from mfm_pipeline.models.surrogate_blueprint import SurrogateBlueprint
+from mfm_pipeline.pipelines.provenance import stated, stated_like
 from mfm_pipeline.pipelines.states import State, apart
 from mfm_pipeline.pipelines.train_surrogate.baselines import methods_for
+from mfm_pipeline.training import TrainingOptions
 
 
 def choose_neighbours(
@@ -36,6 +38,7 @@ def score_patterns(
     neighbours: dict[str, int],
     corpus: Corpus,
     options: MissingOptions,
+    training: TrainingOptions,
     evaluate: EvaluationOptions,
 ) -> pd.DataFrame:
     """Score every method on every pattern, a row a seed: what Table 2 is the mean of.
@@ -50,6 +53,8 @@ def score_patterns(
         Of each seed.
     corpus : Corpus
     options : MissingOptions
+    training : TrainingOptions
+        That surrogates and baselines were trained with.
     evaluate : EvaluationOptions
 
     Returns
@@ -67,14 +72,15 @@ def score_patterns(
         }
         table = missing.score_patterns(corpus, fillings[missing.ABSENT], methods, evaluate)
         tables.append(table.assign(protocol=options.protocol, seed=int(seed)))
-    return _first(pd.concat(tables, ignore_index=True), "protocol", "method")
+    table = _first(pd.concat(tables, ignore_index=True), "protocol", "method")
+    return _stated(table, surrogates, corpus, options, training)
 
 
 def summarise(scores: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
     """Return Table 2, mean and spread over seeds, and print the short of it."""
     table = missing.over_seeds(scores)
     missing.print_missing(table, corpus)
-    return table
+    return stated_like(table, corpus, scores)
 
 
 def score_holes(
@@ -82,6 +88,7 @@ def score_holes(
     neighbours: dict[str, int],
     corpus: Corpus,
     options: MissingOptions,
+    training: TrainingOptions,
     evaluate: EvaluationOptions,
 ) -> pd.DataFrame:
     """Score what knows every pattern against the share of test samples with holes."""
@@ -93,11 +100,16 @@ def score_holes(
             methods, corpus.test, corpus.train, options.shares, options.draws, evaluate
         )
         tables.append(table.assign(protocol=options.protocol, seed=int(seed)))
-    return _first(pd.concat(tables, ignore_index=True), "protocol", "method", "share", "seed")
+    table = _first(pd.concat(tables, ignore_index=True), "protocol", "method", "share", "seed")
+    return _stated(table, surrogates, corpus, options, training)
 
 
 def score_noise(
-    surrogates: State, corpus: Corpus, options: MissingOptions, evaluate: EvaluationOptions
+    surrogates: State,
+    corpus: Corpus,
+    options: MissingOptions,
+    training: TrainingOptions,
+    evaluate: EvaluationOptions,
 ) -> pd.DataFrame:
     """Score the full model against noise on each modality of test samples."""
     tables = []
@@ -107,13 +119,18 @@ def score_noise(
             full, corpus.test, corpus.train, options.noise, options.draws, evaluate
         )
         tables.append(table.assign(protocol=options.protocol, seed=int(seed)))
-    return _first(
+    table = _first(
         pd.concat(tables, ignore_index=True), "protocol", "method", "modality", "sd", "seed"
     )
+    return _stated(table, surrogates, corpus, options, training)
 
 
 def score_natural(
-    surrogates: State, corpus: Corpus, options: MissingOptions, evaluate: EvaluationOptions
+    surrogates: State,
+    corpus: Corpus,
+    options: MissingOptions,
+    training: TrainingOptions,
+    evaluate: EvaluationOptions,
 ) -> pd.DataFrame:
     """Score the full model on what test samples have by themselves: absence told, or as zeros.
 
@@ -140,7 +157,7 @@ def score_natural(
             table[["observed", "samples", "method", metric]],
             f"Test samples by what they have, {corpus.label}",
         )
-    return table
+    return _stated(table, surrogates, corpus, options, training)
 
 
 def plot_patterns(table: pd.DataFrame, corpus: Corpus) -> Figure:
@@ -171,6 +188,30 @@ def _by_seed(surrogates: State) -> Iterator[tuple[str, SurrogateBlueprint, Surro
     for seed, state in apart(surrogates).items():
         plan, inference = SurrogateBlueprint.from_state(state)
         yield seed, plan, inference
+
+
+def _stated(
+    table: pd.DataFrame,
+    surrogates: State,
+    corpus: Corpus,
+    options: MissingOptions,
+    training: TrainingOptions,
+) -> pd.DataFrame:
+    """Return a table that says what it is of; its model is that of the first seed."""
+    _, plan, inference = next(_by_seed(surrogates))
+    return stated(
+        table,
+        corpus,
+        seeds=map(int, surrogates["description"]),
+        settings={
+            "model": plan.model.options,
+            "surrogate": plan.options,
+            "training": training,
+            "missing": options,
+        },
+        protocol=options.protocol,
+        model=plan.model.to_state(inference.full),
+    )
 
 
 def _title(table: pd.DataFrame, corpus: Corpus) -> str:

@@ -18,6 +18,7 @@ def create_evaluation_pipeline(corpus: str, trials: str) -> Pipeline:
         Name of the folder in which trainings are kept.
     """
     both = ["params:missing", "params:evaluation"]
+    all_three = ["params:missing", "params:training", "params:evaluation"]
     training = Pipeline(
         [
             Node(
@@ -40,7 +41,7 @@ def create_evaluation_pipeline(corpus: str, trials: str) -> Pipeline:
             ),
             Node(
                 evaluation.score_patterns,
-                ["surrogates", "missing_baselines", "missing_neighbours", corpus, *both],
+                ["surrogates", "missing_baselines", "missing_neighbours", corpus, *all_three],
                 "missing_scores",
                 name="score_patterns",
             ),
@@ -52,19 +53,19 @@ def create_evaluation_pipeline(corpus: str, trials: str) -> Pipeline:
             ),
             Node(
                 evaluation.score_holes,
-                ["surrogates", "missing_neighbours", corpus, *both],
+                ["surrogates", "missing_neighbours", corpus, *all_three],
                 "holes",
                 name="score_holes",
             ),
             Node(
                 evaluation.score_noise,
-                ["surrogates", corpus, *both],
+                ["surrogates", corpus, *all_three],
                 "noise",
                 name="score_noise",
             ),
             Node(
                 evaluation.score_natural,
-                ["surrogates", corpus, *both],
+                ["surrogates", corpus, *all_three],
                 "naturally_missing",
                 name="score_natural",
             ),

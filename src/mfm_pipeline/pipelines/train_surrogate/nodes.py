@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -36,45 +37,34 @@ from mfm_pipeline.pipelines.trials import (
     run_once,
     train_once,
 )
+from mfm_pipeline.serving import log_model
 from mfm_pipeline.training import TrainingOptions
 from mfm_pipeline.training.surrogate import fit_network, lessons_of, network_name
 from mfm_pipeline.training.surrogate_module import Lessons
 
 log = logging.getLogger(__name__)
 
-Statistics = dict[str, Any]
-
 
 def prepare_corpus(
     aligned_corpus: Corpus,
-    feature_selection: Statistics,
-    scaling_statistics: Statistics,
+    feature_selection: dict[str, Any],
+    scaling_statistics: dict[str, Any],
     missing: MissingOptions,
     training: TrainingOptions,
     selection: SelectionOptions,
     scaling: ScalingOptions,
-) -> tuple[Corpus, Statistics, Statistics]:
-    """Return the corpus that everything is trained on, by the protocol.
+) -> Corpus:
+    """Return the corpus that everything is trained on, scaled, by the protocol.
 
     ``test``: as it was ingested. ``train_and_test``: a share of the training and
     validation samples loses modalities first, then features are selected and scaled
     anew, so that nothing has seen what is missing.
-
-    Returns
-    -------
-    corpus : Corpus
-        Scaled.
-    feature_selection, scaling_statistics : dict
-        What new data has to be reduced to, and scaled by.
     """
-    if missing.protocol == "test":
-        corpus = scale_features(aligned_corpus, feature_selection, scaling_statistics)
-        return corpus, feature_selection, scaling_statistics
-    punched = punch_training(aligned_corpus, missing.train_share, training.seed)
-    feature_selection = fit_selection(punched, selection)
-    scaling_statistics = fit_scaling(punched, feature_selection, scaling)
-    corpus = scale_features(punched, feature_selection, scaling_statistics)
-    return corpus, feature_selection, scaling_statistics
+    if missing.protocol == "train_and_test":
+        aligned_corpus = punch_training(aligned_corpus, missing.train_share, training.seed)
+        feature_selection = fit_selection(aligned_corpus, selection)
+        scaling_statistics = fit_scaling(aligned_corpus, feature_selection, scaling)
+    return scale_features(aligned_corpus, feature_selection, scaling_statistics)
 
 
 def punch_training(corpus: Corpus, share: float, seed: int, fill: float = 0.0) -> Corpus:
@@ -94,9 +84,7 @@ def punch_training(corpus: Corpus, share: float, seed: int, fill: float = 0.0) -
     splits = dict(corpus.splits)
     for name in ("train", "valid"):
         splits[name] = punch(splits[name], draw_holes(splits[name], share, rng), fill)
-    return Corpus(
-        corpus.name, splits, corpus.synthetic, corpus.left_out, corpus.counts, corpus.features
-    )
+    return replace(corpus, splits=splits)
 
 
 def train_models(
@@ -193,7 +181,9 @@ def train_surrogates(
                 name, seed, result["valid/loss"], result["seconds"],
             )  # fmt: skip
         states[seed] = plan.to_state(plan.assemble(full, networks))
-    return states[str(training.seed)], side_by_side(states)
+    first = states[str(training.seed)]
+    log_model(first)
+    return first, side_by_side(states)
 
 
 def _seeds(training: TrainingOptions, missing: MissingOptions) -> range:

@@ -25,7 +25,7 @@ def create_pipeline() -> Pipeline:
                     "params:selection",
                     "params:scaling",
                 ],
-                outputs=["surrogate_corpus", "surrogate_selection", "surrogate_scaling"],
+                outputs="surrogate_corpus",
                 name="prepare_corpus",
             ),
             Node(
@@ -35,7 +35,7 @@ def create_pipeline() -> Pipeline:
                     "surrogate_corpus",
                     "params:training",
                     "params:missing",
-                    "surrogate.trials",
+                    "surrogate_checkpoints",
                 ],
                 outputs="full_models",
                 name="train_models",
@@ -48,7 +48,7 @@ def create_pipeline() -> Pipeline:
                     "params:surrogate",
                     "params:training",
                     "params:missing",
-                    "surrogate.trials",
+                    "surrogate_checkpoints",
                 ],
                 outputs=["surrogate", "surrogates"],
                 name="train_surrogates",
@@ -57,4 +57,4 @@ def create_pipeline() -> Pipeline:
         namespace="training",
         prefix_datasets_with_namespace=False,
     )
-    return training + create_evaluation_pipeline("surrogate_corpus", "surrogate.trials")
+    return training + create_evaluation_pipeline("surrogate_corpus", "surrogate_checkpoints")
