@@ -210,6 +210,8 @@ def test_no_environment_writes_where_another_reads(in_project: Path) -> None:
         loader = ConfigLoader(str(in_project / "conf"), env, **CONFIG_LOADER_ARGS)
         # Word vectors, downloads and digits are shared, on purpose, and raw.
         catalog = {n: e for n, e in loader["catalog"].items() if n not in SHARED_ENTRIES}
+        # What says where others lie names their places again.
+        catalog = {n: e for n, e in catalog.items() if not n.startswith("last_")}
         places = {name: _place(entry) for name, entry in catalog.items()}
         # What pipelines of digits use lies beside what the others do.
         own = {name for name in used if name.startswith("digits.") and name not in SHARED_ENTRIES}

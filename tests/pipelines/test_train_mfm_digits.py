@@ -82,8 +82,9 @@ def test_metrics_follow_from_the_predictions(trained_digits: Path) -> None:
     table = predictions_in(trained_digits)
     assert set(table["true"]) == set(CLASSES)
     assert list(table) == [
-        *("id", "split", "predicted_by", "true", "predicted"),
+        *("id", "split", "predicted_by", "observed", "true", "predicted"),
         *(f"probability/{name}" for name in CLASSES),
+        "entropy",
     ]
     test = table[table["split"] == "test"]
     assert metrics["test/acc"] == pytest.approx((test["true"] == test["predicted"]).mean())
@@ -138,9 +139,28 @@ def test_one_run_without_children_and_every_epoch_once(trained_digits: Path) -> 
     for name, value in metrics.items():
         assert run.data.metrics[name] == pytest.approx(value)
     assert {
-        *("mfm", "predictions.csv", "reconstruction_errors.csv", "history.csv"),
+        *("predictions.csv", "reconstruction_errors.csv", "history.csv"),
         *("comparison.csv", "training_curves.png", "predictions.png", "reconstruction.png"),
     } <= artifacts_of(run)
+    assert len(mlflow.get_run(run.info.run_id).outputs.model_outputs) == 1
+
+
+def test_the_model_in_mlflow_predicts_from_nested_lists(in_digits: Path) -> None:
+    run, _ = runs_of(in_digits, "train_mfm_digits")
+    served = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    test = corpus_in(in_digits).test
+    rows = {
+        name: [m.values[row].tolist() for row in (range(9) if m.rows is None else m.rows[:9])]
+        for name, m in test.modalities.items()
+    }
+    found = served.predict(pd.DataFrame(rows).assign(id=test.ids[:9]))
+    table = pd.read_csv(f"data/07_model_output/{DIGITS}/predictions.csv", dtype={"predicted": str})
+    expected = table[table["split"] == "test"].head(9).reset_index(drop=True)
+    assert list(found["id"]) == list(expected["id"])
+    assert list(found["predicted"]) == list(expected["predicted"])
+    np.testing.assert_allclose(
+        found.filter(like="probability/"), expected.filter(like="probability/"), atol=1e-5
+    )
 
 
 def test_a_node_re_runs_alone(in_digits: Path) -> None:

@@ -77,7 +77,7 @@ class PyfuncModel:
         """Return two samples as `predict` takes them, of which one lacks a modality."""
         shapes = self._predictor.shapes
         ones = {
-            name: np.ones((2, *shape) if len(shape) == 1 else shape).tolist()
+            name: np.ones((2, *shape)).tolist() if len(shape) == 1 else np.ones(shape, int).tolist()
             for name, shape in shapes.items()
         }
         rows = [ones, ones | {next(iter(shapes)): None}]
@@ -88,9 +88,9 @@ class PyfuncModel:
         inputs: list[ColSpec | TensorSpec] = []
         for name, shape in self._predictor.shapes.items():
             nested: Any = Array(Array(DataType.double))
-            inputs.append(
-                ColSpec(nested if len(shape) == 1 else Array(nested), name, required=False)
-            )
+            if len(shape) == 3:  # Bytes of an image.
+                nested = Array(Array(Array(DataType.long)))
+            inputs.append(ColSpec(nested, name, required=False))
         table = self.predict(example)
         text = {ID, "predicted_by", "observed", "predicted"}
         outputs: list[ColSpec | TensorSpec] = [
