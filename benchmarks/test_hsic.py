@@ -2,8 +2,8 @@
 
 In one piece its two Gram matrices would take 40 GB. Fy as wide as the sample corpus's model
 has it, 512, against a modality of 74 features. Measured in a process of its own, on two
-threads; in the same run the equation as it is written, with its centring matrix, goes over
-4,000 samples in one piece, and the ratio is that of seconds a pair of samples.
+threads; in the same run the equation goes over 4,000 samples in one piece, whole matrices
+centred by their means, and the ratio is that of seconds a pair of samples.
 
     pytest benchmarks/test_hsic.py -s
 """
@@ -33,13 +33,12 @@ def _peak() -> float:
 
 
 def _literal(x: np.ndarray, y: np.ndarray) -> float:
-    n = len(x)
     grams = []
     for values, width in zip((x, y), WIDTHS, strict=True):
         square = torch.cdist(*2 * [torch.from_numpy(values).double()]).square()
-        grams.append(torch.exp(-square / (2 * width**2)))
-    h = torch.eye(n, dtype=torch.float64) - 1 / n
-    k, m = (h @ gram @ h for gram in grams)
+        gram = torch.exp(-square / (2 * width**2))
+        grams.append(gram - gram.mean(dim=0) - gram.mean(dim=1)[:, None] + gram.mean())
+    k, m = grams
     return float((k * m).sum() / (k.norm() * m.norm()))
 
 
