@@ -18,7 +18,7 @@ from mfm_pipeline.pipelines.trials import fingerprint_of_weights
 from tests.conftest import EPOCHS, QUICK, kedro_run
 from tests.pipelines.conftest import runs_of
 
-SHARED_ENTRIES = {"shared_vectors", "raw_root", "digits.raw_mnist", "digits.raw_svhn"}
+SHARED_ENTRIES = {"shared_vectors", "raw_root", "results", "digits.raw_mnist", "digits.raw_svhn"}
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from kedro.io.core import DatasetError
 from mfm_pipeline.data import Corpus, LabelledImages, Modality, Split, Targets, Task
 from mfm_pipeline.datasets import CorpusDataset
 from mfm_pipeline.errors import DataError
+from tests.conftest import MakeCorpus
 
 
 def _split(n: int, task: Task, *, words: bool) -> Split:
@@ -207,3 +208,24 @@ def test_a_failed_save_leaves_the_old_file(dataset: CorpusDataset, tmp_path: Pat
         dataset.save(replace(bad, name="other"))
     _assert_same(dataset.load(), _corpus())
     assert [entry.name for entry in tmp_path.iterdir()] == ["corpus.h5"]
+
+
+def test_new_data_without_labels_survives_with_what_was_generated_and_done(
+    dataset: CorpusDataset, make_corpus: MakeCorpus
+) -> None:
+    test = make_corpus().test
+    made = ~test.modalities["visual"].present
+    modalities = dict(test.modalities)
+    modalities["visual"] = replace(modalities["visual"], generated=made)
+    split = replace(test, modalities=modalities, targets=Targets.unknown(len(test)))
+    done = {"scaling": {"clip": 2.0}}
+    dataset.save(Corpus("mine", {"new": split}, preparation=done))
+    found = dataset.load()
+    assert list(found.splits) == ["new"] and found.preparation == done
+    assert found.splits["new"].targets.names == ()
+    visual = found.splits["new"].modalities["visual"]
+    np.testing.assert_array_equal(visual.generated, made)
+    np.testing.assert_array_equal(visual.select(slice(3, 9)).generated, made[3:9])
+    assert found.splits["new"].modalities["language"].generated is None
+    with pytest.raises(DataError, match="found split 'new' alone; expected 'train' beside it"):
+        _ = found.train
