@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.datasets import CorpusDataset, WeightsDataset
+from mfm_pipeline.errors import DataError
 from mfm_pipeline.evaluation.missing import MissingOptions
 from mfm_pipeline.ingestion.options import ScalingOptions, SelectionOptions
 from mfm_pipeline.models import Blueprint, Inputs, ModelOptions
@@ -26,6 +27,7 @@ from mfm_pipeline.models.surrogate_options import SurrogateOptions
 from mfm_pipeline.pipelines.ingest_features.nodes import fit_scaling, fit_selection
 from mfm_pipeline.pipelines.states import apart
 from mfm_pipeline.pipelines.train_surrogate import nodes
+from mfm_pipeline.pipelines.trials import fingerprint
 from mfm_pipeline.training import TrainingOptions, fit
 from mfm_pipeline.training.surrogate_module import SurrogateTraining
 from tests.conftest import QUICK, MakeCorpus, kedro_run
@@ -259,6 +261,20 @@ def test_holes_are_in_training_and_validation_alone(
         for one in (again, other)
     ]
     assert same == [True, False]
+
+
+def test_a_corpus_ingested_anew_is_refused(
+    make_corpus: MakeCorpus, tmp_path: Path, in_own_runs: None
+) -> None:
+    corpus, other = make_corpus(sizes=(24, 8, 4)), make_corpus(sizes=(24, 8, 4), seed=1)
+    training = TrainingOptions(epochs=1)
+    trained = fit(corpus, ModelOptions(**SMALL), training, tmp_path / "model")
+    blueprint = trained.blueprint.model_copy(update={"data": fingerprint(corpus)})
+    state = blueprint.to_state(trained.model)
+    options = MissingOptions(protocol="test")
+    nodes.train_models(state, corpus, training, options, tmp_path)
+    with pytest.raises(DataError, match="the model was trained on"):
+        nodes.train_models(state, other, training, options, tmp_path)
 
 
 def test_without_a_model_the_error_is_one_line(

@@ -229,7 +229,7 @@ def test_surrogates_learn_what_is_missing(
     plan = SurrogateBlueprint(
         model=blueprint, options=SurrogateOptions(form=form, fusion=fusion, patterns=patterns)
     )
-    training = TrainingOptions(epochs=6, learning_rate=0.03, batch_size=16)
+    training = TrainingOptions(epochs=12, learning_rate=0.03, batch_size=16)
     lessons = lessons_of(corpus, plan, full)
     (one,) = plan.networks
     found = fit_network(plan, one, full, lessons, training, tmp_path)

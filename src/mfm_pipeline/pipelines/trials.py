@@ -19,8 +19,9 @@ from mfm_pipeline import evaluation
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.datasets import WeightsDataset
 from mfm_pipeline.datasets.atomic import replacing
+from mfm_pipeline.errors import DataError
 from mfm_pipeline.evaluation import SentimentOptions, predictions_of, score
-from mfm_pipeline.models import ModelOptions
+from mfm_pipeline.models import Blueprint, ModelOptions
 from mfm_pipeline.pipelines.states import State
 from mfm_pipeline.training import TrainingOptions, fit
 
@@ -77,6 +78,22 @@ def fingerprint(corpus: Corpus) -> str:
             digest.update(f"{array.dtype} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def check_same_data(blueprint: Blueprint, corpus: Corpus) -> None:
+    """Check that a model was trained on a corpus, else test may hold what it has seen.
+
+    Raises
+    ------
+    DataError
+        That names both digests.
+    """
+    found = fingerprint(corpus)
+    if blueprint.data not in (None, found):
+        raise DataError(
+            f"corpus {corpus.name}: found data {found[:12]}; expected {blueprint.data[:12]}, "
+            "which the model was trained on: train it again on this data"
+        )
 
 
 def fingerprint_of_weights(state: State) -> str:

@@ -25,7 +25,7 @@ from mfm_pipeline.pipelines.generate.figures import Scene
 from mfm_pipeline.pipelines.generate.options import GenerationOptions, JudgeOptions
 from mfm_pipeline.pipelines.provenance import stated
 from mfm_pipeline.pipelines.tags import tag_run
-from mfm_pipeline.pipelines.trials import fingerprint
+from mfm_pipeline.pipelines.trials import check_same_data
 from mfm_pipeline.training import fit
 
 log = logging.getLogger(__name__)
@@ -224,7 +224,7 @@ def _stated(
 def _model(state: State, corpus: Corpus) -> MFM:
     blueprint, network = Blueprint.from_state(state)
     blueprint.check_split(corpus.test)
-    _check_same_data(blueprint, corpus)
+    check_same_data(blueprint, corpus)
     images = {name for name, modality in corpus.test.modalities.items() if modality.is_image}
     if not images <= set(network.modalities):
         raise DataError(
@@ -238,16 +238,6 @@ def _model(state: State, corpus: Corpus) -> MFM:
             "predicts_from: discriminative, generates_from: both and no joint latent"
         )
     return network
-
-
-def _check_same_data(blueprint: Blueprint, corpus: Corpus) -> None:
-    """Raise DataError if the model was trained on other data, so that test may be what it saw."""
-    found = fingerprint(corpus)
-    if blueprint.data not in (None, found):
-        raise DataError(
-            f"corpus {corpus.name}: found data {found[:12]}; expected {blueprint.data[:12]}, "
-            "which the model was trained on: train it again on these pairs"
-        )
 
 
 def _latents(network: MFM, split: Split) -> dict[str, Tensor]:

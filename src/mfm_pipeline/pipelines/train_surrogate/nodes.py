@@ -30,6 +30,7 @@ from mfm_pipeline.pipelines.states import State, apart, side_by_side
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.pipelines.trials import (
     Trial,
+    check_same_data,
     fingerprint,
     fingerprint_of_weights,
     key_of,
@@ -109,6 +110,8 @@ def train_models(
         remove_folders(trials)
     blueprint, _ = Blueprint.from_state(model)
     blueprint.check_split(corpus.train)
+    if missing.protocol == "test":
+        check_same_data(blueprint, corpus)
     data = fingerprint(corpus)
     states: dict[str, State] = {}
     for seed in _seeds(training, missing):
