@@ -331,6 +331,8 @@ def test_samplers_may_differ_between_latents(generated: Path) -> None:
 def test_the_split_that_is_asked_for_is_scored(generated: Path) -> None:
     path = generated / f"data/06_models/{DIGITS}"
     model = WeightsDataset(path=str(path / "mfm")).load()
+    # A model of before the digest of its corpus was kept: here test is changed by hand.
+    model["description"]["data"] = None
     judges = WeightsDataset(path=str(path / "judges")).load()
     states = json.loads((path / "samplers.json").read_text())
     corpus = corpus_of(generated)

@@ -129,7 +129,12 @@ def test_one_run_without_children_and_every_epoch_once(trained_digits: Path) -> 
     assert run.data.params["digits.pairs.count"] == str(PAIRS)
     assert run.data.params["digits.model.fusion"] == "late_fusion"
     assert not any(name.startswith(("training.", "model.")) for name in run.data.params)
-    costs = ("loss", "task", "prior", *(f"reconstruction/{name}" for name in MODALITIES))
+    costs = (
+        "loss",
+        "task",
+        "prior",
+        *(f"{cost}/{name}" for cost in ("reconstruction", "swap") for name in MODALITIES),
+    )
     by_epoch = {f"{split}/{cost}" for split in ("train", "valid") for cost in costs}
     metrics = json.loads((trained_digits / f"data/08_reporting/{DIGITS}/metrics.json").read_text())
     assert set(run.data.metrics) == by_epoch | {"learning_rate"} | set(metrics)
