@@ -137,7 +137,7 @@ def test_one_run_without_children_and_every_epoch_once(trained_digits: Path) -> 
     )
     by_epoch = {f"{split}/{cost}" for split in ("train", "valid") for cost in costs}
     metrics = json.loads((trained_digits / f"data/08_reporting/{DIGITS}/metrics.json").read_text())
-    assert set(run.data.metrics) == by_epoch | {"learning_rate"} | set(metrics)
+    assert set(run.data.metrics) == by_epoch | {"learning_rate", "valid/error"} | set(metrics)
     for name in by_epoch:
         history = mlflow.MlflowClient().get_metric_history(run.info.run_id, name)
         assert [metric.step for metric in history] == list(range(EPOCHS)), name

@@ -21,7 +21,7 @@ from mfm_pipeline.options import Options
 from mfm_pipeline.pipelines.provenance import stated
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.pipelines.trials import Trial, fingerprint, remove_folders, run_trial
-from mfm_pipeline.training import TrainingOptions
+from mfm_pipeline.training import Monitor, TrainingOptions
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ class Setting(Options):
     learning_rate: float | None = Field(None, gt=0, le=1)
     weight_decay: float | None = Field(None, ge=0, le=1)
     batch_size: int | None = Field(None, ge=2)
+    monitor: Monitor | None = None
 
 
 class ComparisonOptions(Options):

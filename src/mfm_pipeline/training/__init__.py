@@ -1,6 +1,6 @@
 """Training with Lightning: the loop, what it logs, checkpoints and resuming."""
 
 from mfm_pipeline.training.fit import TrainedModel, fit
-from mfm_pipeline.training.options import TrainingOptions
+from mfm_pipeline.training.options import Monitor, TrainingOptions
 
-__all__ = ["TrainedModel", "TrainingOptions", "fit"]
+__all__ = ["Monitor", "TrainedModel", "TrainingOptions", "fit"]

@@ -80,6 +80,11 @@ def fit(
     """
     model_options.check_modalities((*corpus.train.modalities, *corpus.left_out))
     _check_targets(corpus)
+    if options.monitor == "valid/error" and corpus.train.targets.task != "multiclass":
+        raise ParameterError(
+            f"training.monitor is valid/error, and the task of corpus {corpus.name} "
+            f"{corpus.train.targets.task}; expected valid/loss or valid/task, or classes"
+        )
     torch.manual_seed(options.seed)
     blueprint = Blueprint.of(corpus.train, model_options, corpus.preparation)
     model = blueprint.build()

@@ -110,12 +110,13 @@ class TrainingModule(LightningModule):
 
     def _step(self, split: str, index: Tensor) -> NamedCosts:
         costs = self.costs(split, index.to(self.device))
-        weight = len(index)
-        self._counts[split] += weight
+        self._counts[split] += len(index)
         for name, cost in costs.named().items():
-            key = f"{split}/{name}"
-            self._sums[key] = self._sums.get(key, 0) + weight * cost.detach()
+            self._add(f"{split}/{name}", cost.detach(), len(index))
         return costs
+
+    def _add(self, key: str, value: Tensor, weight: int) -> None:
+        self._sums[key] = self._sums.get(key, 0) + weight * value
 
     def _means(self, split: str) -> dict[str, float]:
         """Return the mean costs since the last call, over all processes."""
@@ -162,4 +163,7 @@ class MfmTraining(TrainingModule):
         swapped = None
         if self.objective.swap:
             swapped = read_swapped(self.mfm, output, batch, self.objective.swap)
+        if split == "valid" and self.mfm.task == "multiclass":
+            wrong = output.prediction.argmax(dim=1) != targets[index]
+            self._add("valid/error", wrong.to(output.prediction.dtype).mean(), len(index))
         return self.objective(output, batch, targets[index], swapped)

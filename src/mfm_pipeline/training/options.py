@@ -9,6 +9,10 @@ from pydantic import Field
 from mfm_pipeline.options import Options
 
 
+Monitor = Literal["valid/loss", "valid/task", "valid/error"]
+"""What may be watched on the validation split; the last one of multiclass tasks alone."""
+
+
 class PlateauOptions(Options):
     """Divide the learning rate when the monitored cost no longer falls.
 
@@ -44,7 +48,8 @@ class TrainingOptions(Options):
     early_stopping : int
         Epochs without a new best after which training stops; 0 for never.
     monitor : str
-        The cost that is watched on the validation split, as MLflow names it.
+        The cost that is watched on the validation split, as MLflow names it;
+        ``valid/error`` is the share of wrong classes, of multiclass tasks.
     gradient_clip : float
         Largest norm of the gradient; 0 for no clipping.
     averaging : float
@@ -70,7 +75,7 @@ class TrainingOptions(Options):
     schedule: Literal["plateau", "cosine", "constant"] = "plateau"
     plateau: PlateauOptions = PlateauOptions()
     early_stopping: int = Field(0, ge=0)
-    monitor: Literal["valid/loss", "valid/task"] = "valid/loss"
+    monitor: Monitor = "valid/loss"
     gradient_clip: float = Field(1.0, ge=0)
     averaging: float = Field(0.0, ge=0, lt=1)
     samples_every: int = Field(0, ge=0)
