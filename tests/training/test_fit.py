@@ -57,6 +57,21 @@ def test_weights_kept_are_those_of_the_best_validation_epoch(
     assert mae == pytest.approx(trained.history["valid/task"][best], rel=1e-5)
 
 
+def test_the_epoch_of_the_fewest_wrong_classes_is_kept(
+    make_corpus: MakeCorpus, tmp_path: Path
+) -> None:
+    corpus = make_corpus(task="multiclass")
+    options = TrainingOptions(epochs=4, learning_rate=0.01, monitor="valid/error")
+    model = ModelOptions(fusion="ef_lstm", **SMALL)
+    trained = fit(corpus, model, options, tmp_path)
+    table = predict_corpus(trained.model, corpus, batch_size=16)
+    valid = table[(table["split"] == "valid") & (table["predicted_by"] == "model")]
+    wrong = (valid["true"] != valid["predicted"]).mean()
+    assert wrong == pytest.approx(trained.history["valid/error"].min())
+    with pytest.raises(ParameterError, match="valid/error.*regression; expected"):
+        fit(make_corpus(task="regression"), model, options, tmp_path)
+
+
 def test_same_seed_same_weights_other_seed_others(make_corpus: MakeCorpus, tmp_path: Path) -> None:
     corpus = make_corpus()
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfm_pipeline.data import Corpus, Split, Targets
-from mfm_pipeline.errors import DataError
+from mfm_pipeline.errors import DataError, ParameterError
 from mfm_pipeline.models import MFM, Blueprint, Inputs, ModelOptions
 from mfm_pipeline.objectives import Objective
 from mfm_pipeline.training.callbacks import EpochProgress, Watch

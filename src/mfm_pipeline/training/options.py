@@ -8,7 +8,6 @@ from pydantic import Field
 
 from mfm_pipeline.options import Options
 
-
 Monitor = Literal["valid/loss", "valid/task", "valid/error"]
 """What may be watched on the validation split; the last one of multiclass tasks alone."""
 
