@@ -68,7 +68,7 @@ def test_the_epoch_of_the_fewest_wrong_classes_is_kept(
     valid = table[(table["split"] == "valid") & (table["predicted_by"] == "model")]
     wrong = (valid["true"] != valid["predicted"]).mean()
     assert wrong == pytest.approx(trained.history["valid/error"].min())
-    with pytest.raises(ParameterError, match="valid/error.*regression; expected"):
+    with pytest.raises(ParameterError, match=r"valid/error.*regression; expected"):
         fit(make_corpus(task="regression"), model, options, tmp_path)
 
 
