@@ -21,6 +21,7 @@ from mfm_pipeline.generation import (
     transfer_style,
 )
 from mfm_pipeline.models import MFM, Inputs, ModelOptions
+from mfm_pipeline.models.completed import Completed, complete
 from mfm_pipeline.models.mfm import DISCRIMINATIVE
 from tests.generation.stripes import CHANNELS, stripes_inputs, stripes_model
 from tests.models.reference import specs
@@ -204,10 +205,34 @@ def test_a_missing_sequence_comes_from_the_others() -> None:
     assert not without.values["visual"].any() and not without.steps["visual"].any()
     alone = ~inputs.present["language"] & ~inputs.present["acoustic"]
     assert alone.any() and not without.lengths[alone].any()
-    torch.testing.assert_close(
-        infer_latents(model, without),
-        infer_latents(model, inputs, observed=["language", "acoustic"]),
+
+
+def test_missing_modalities_are_generated_from_the_zy_that_is_inferred() -> None:
+    model, inputs = sequence_model(), sequence_inputs()
+    samplers = priors(model, inputs)
+    seen = []
+
+    def infer(batch: Inputs) -> Completed:
+        seen.append(batch)
+        inferred = complete(model, batch)
+        zy = torch.zeros_like(inferred.latents[DISCRIMINATIVE])
+        return inferred._replace(latents=inferred.latents | {DISCRIMINATIVE: zy})
+
+    made = generate_missing(
+        model, inputs, ["language"], samplers, 2, generator=seeded(), infer=infer, batch_size=5
     )
+    assert [len(batch) for batch in seen] == [5, 5, 2]
+    assert not any(batch.present["visual"].any() for batch in seen)
+    zy = torch.zeros_like(infer_latents(model, inputs)[DISCRIMINATIVE])
+    expected = generate_given(
+        model,
+        {DISCRIMINATIVE: zy},
+        samplers,
+        2,
+        generator=seeded(),
+        modalities=["acoustic", "visual"],
+    )
+    torch.testing.assert_close(made, expected)
 
 
 def test_generated_images_as_inputs_give_their_latents_back() -> None:

@@ -20,6 +20,8 @@ from mfm_pipeline.errors import DataError
 from mfm_pipeline.generation import SAMPLERS, from_arrays
 from mfm_pipeline.models import Blueprint, Inputs, ModelOptions
 from mfm_pipeline.models.mfm import DISCRIMINATIVE
+from mfm_pipeline.models.surrogate_blueprint import SurrogateBlueprint
+from mfm_pipeline.models.surrogate_options import SurrogateOptions
 from mfm_pipeline.pipelines.generate import nodes
 from mfm_pipeline.pipelines.generate.options import GenerationOptions, JudgeOptions
 from mfm_pipeline.training import TrainingOptions
@@ -33,6 +35,7 @@ QUICK = ",".join(
     f"digits.{name}"
     for name in (
         "judge.training.epochs=1",
+        "surrogate.epochs=1",
         "generation.scores.samples=24",
         "generation.scores.draws=2",
         "generation.samplers.components=2",
@@ -133,10 +136,10 @@ def test_figures_are_pictures(generated: Path) -> None:
         assert pixels.std() > 0.05 and min(pixels.shape[:2]) > 100, name
 
 
-def test_one_run_with_a_nested_one_for_each_judge(generated: Path) -> None:
+def test_one_run_with_a_nested_one_for_each_judge_and_surrogate(generated: Path) -> None:
     run, children = runs_of(generated, "generate")
     assert {child.info.run_name for child in children} == {
-        f"judge of {name}" for name in MODALITIES
+        f"{kind} {name}" for kind in ("judge of", "surrogate from") for name in MODALITIES
     }
     assert all(c.data.tags["mlflow.parentRunId"] == run.info.run_id for c in children)
     assert {run.info.status, *(child.info.status for child in children)} == {"FINISHED"}
@@ -257,7 +260,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
         assert word in lines[0]
     assert "Traceback" not in result.output
     # Before any judge is trained.
-    assert not (elsewhere / f"data/06_models/{DIGITS}/judge_checkpoints").exists()
+    assert not (elsewhere / f"data/06_models/{DIGITS}/judge_states").exists()
     assert not (elsewhere / "data/08_reporting" / DIGITS).exists()
 
 
@@ -273,10 +276,17 @@ def test_judges_of_images_of_other_sizes_are_refused() -> None:
     }
     blueprint = Blueprint.of(split, options)
     model = blueprint.to_state(model_of(split))
+    plan = SurrogateBlueprint(model=blueprint, options=SurrogateOptions())
+    surrogate = plan.to_state(
+        plan.assemble(
+            model_of(split),
+            [plan.build_network(patterns, model_of(split)) for patterns in plan.networks],
+        )
+    )
     chosen = GenerationOptions()
     samplers = nodes.fit_samplers(model, corpus, chosen)
     with pytest.raises(DataError, match=r"\(1, 9, 7\).*trained on.*\(1, 12, 12\)"):
-        nodes.score_images(model, samplers, judges, corpus, chosen)
+        nodes.score_images(model, surrogate, samplers, judges, corpus, chosen)
 
 
 def test_kinds_for_which_there_is_too_little_are_left_out_unless_chosen(
@@ -306,6 +316,7 @@ def test_samplers_may_differ_between_latents(generated: Path) -> None:
     path = generated / f"data/06_models/{DIGITS}"
     model = WeightsDataset(path=str(path / "mfm")).load()
     judges = WeightsDataset(path=str(path / "judges")).load()
+    surrogate = WeightsDataset(path=str(path / "surrogate")).load()
     states = json.loads((path / "samplers.json").read_text())
     for key in states["gaussian"]:
         if key.endswith("covariances"):  # A point: what is drawn from it is all alike.
@@ -317,7 +328,7 @@ def test_samplers_may_differ_between_latents(generated: Path) -> None:
             "scores": {"samples": 24, "draws": 2},
         }
     )
-    scores = nodes.score_images(model, states, judges, corpus, options)
+    scores = nodes.score_images(model, surrogate, states, judges, corpus, options)
     assert list(scores["sampler"].unique()) == [*SAMPLERS, "chosen"]
     by_sampler = scores.set_index(["sampler", "score", "modality"])["generated"]
     for sampler, alike in (("gaussian", MODALITIES), ("prior", ()), ("chosen", ("digits",))):
@@ -334,6 +345,7 @@ def test_the_split_that_is_asked_for_is_scored(generated: Path) -> None:
     # A model of before the digest of its corpus was kept: here test is changed by hand.
     model["description"]["data"] = None
     judges = WeightsDataset(path=str(path / "judges")).load()
+    surrogate = WeightsDataset(path=str(path / "surrogate")).load()
     states = json.loads((path / "samplers.json").read_text())
     corpus = corpus_of(generated)
     of_one_label = corpus.test.select(np.flatnonzero(corpus.test.targets.values == 3))
@@ -343,9 +355,9 @@ def test_the_split_that_is_asked_for_is_scored(generated: Path) -> None:
     on_valid = on_test.model_copy(update={"split": "valid"})
     match = nodes.match_posterior(model, states, spoilt, on_valid)
     assert set(match["samples"]) == {len(corpus.valid)} != {len(of_one_label)}
-    assert len(nodes.score_images(model, states, judges, spoilt, on_valid))
+    assert len(nodes.score_images(model, surrogate, states, judges, spoilt, on_valid))
     with pytest.raises(DataError, match=r"of 1 label\(s\)"):
-        nodes.score_images(model, states, judges, spoilt, on_test)
+        nodes.score_images(model, surrogate, states, judges, spoilt, on_test)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.generation.observations import observing
 from mfm_pipeline.generation.samplers import Sampler
 from mfm_pipeline.models import MFM, Inputs
+from mfm_pipeline.models.completed import Complete, complete
 from mfm_pipeline.models.mfm import DISCRIMINATIVE
 
 BATCH_SIZE = 256
@@ -25,7 +26,6 @@ def infer_latents(
     model: MFM,
     inputs: Inputs,
     *,
-    observed: Collection[str] | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> dict[str, Tensor]:
     """Infer every latent, Equation 3.
@@ -34,27 +34,17 @@ def infer_latents(
     ----------
     model : MFM
     inputs : Inputs
-    observed : collection of str, optional
-        Modalities that may be seen; all by default.
     batch_size : int
 
     Returns
     -------
     dict of str to Tensor, shape (n, z)
         A Zai of a sample without the modality says nothing.
-
-    Raises
-    ------
-    ParameterError
-        If `observed` names something other than modalities.
     """
     parts: dict[str, list[Tensor]] = {name: [] for name in model.latents}
     with _generating(model) as device:
         for positions in torch.split(torch.arange(len(inputs)), batch_size):
-            batch = inputs[positions]
-            if observed is not None:
-                batch = observing(batch, observed)
-            for name, latent in model.encode(batch.to(device)).items():
+            for name, latent in model.encode(inputs[positions].to(device)).items():
                 parts[name].append(latent.sample.cpu())
     return {name: torch.cat(tensors) for name, tensors in parts.items()}
 
@@ -232,6 +222,7 @@ def generate_missing(
     draws: int,
     *,
     generator: torch.Generator,
+    infer: Complete | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> dict[str, Tensor]:
     """Generate the modalities that are not observed from those that are, through Zy.
@@ -250,6 +241,9 @@ def generate_missing(
     draws : int
         Draws r for each sample.
     generator : torch.Generator
+    infer : callable, optional
+        What infers Zy of samples that lack modalities, as surrogate inference does
+        (Section 2.3); by default the model itself, told what is absent.
     batch_size : int
 
     Returns
@@ -267,10 +261,15 @@ def generate_missing(
         raise ParameterError(
             f"observed modalities are all of {', '.join(observed)}; expected one to be missing"
         )
-    latents = infer_latents(model, inputs, observed=observed, batch_size=batch_size)
+    parts: list[Tensor] = []
+    with _generating(model) as device:
+        for positions in torch.split(torch.arange(len(inputs)), batch_size):
+            batch = observing(inputs[positions], observed).to(device)
+            inferred = complete(model, batch) if infer is None else infer(batch)
+            parts.append(inferred.latents[DISCRIMINATIVE].cpu())
     return generate_given(
         model,
-        {DISCRIMINATIVE: latents[DISCRIMINATIVE]},
+        {DISCRIMINATIVE: torch.cat(parts)},
         samplers,
         draws,
         generator=generator,

@@ -31,6 +31,7 @@ from mfm_pipeline.generation.scores import (
     style_consistency,
 )
 from mfm_pipeline.models import MFM, Inputs
+from mfm_pipeline.models.completed import Complete
 from mfm_pipeline.models.mfm import DISCRIMINATIVE
 from mfm_pipeline.options import Options
 
@@ -70,6 +71,7 @@ class _Scene(NamedTuple):
     labels: Tensor
     latents: dict[str, Tensor]
     real: dict[str, Judged]
+    infer: Complete | None
 
     def judge(self, generated: Mapping[str, Tensor]) -> dict[str, Judged]:
         """Let each judge look at the images ``(m, r, C, H, W)`` of its modality."""
@@ -89,6 +91,7 @@ def score_generation(
     options: ScoreOptions,
     *,
     generator: torch.Generator,
+    infer: Complete | None = None,
 ) -> pd.DataFrame:
     """Score what a trained model generates.
 
@@ -124,6 +127,8 @@ def score_generation(
     options : ScoreOptions
     generator : torch.Generator
         Of the samples chosen and of all draws.
+    infer : callable, optional
+        What infers Zy from one modality, see `generate_missing`.
 
     Returns
     -------
@@ -140,7 +145,7 @@ def score_generation(
     DataError
         If fewer than four samples have all judged modalities, or all of one label.
     """
-    scene = _set_scene(model, inputs, labels, samplers, judges, options, generator)
+    scene = _set_scene(model, inputs, labels, samplers, judges, options, generator, infer)
     rows = [
         *_zy_given(scene),
         *_joint(scene),
@@ -158,6 +163,7 @@ def _set_scene(
     judges: Mapping[str, Judge],
     options: ScoreOptions,
     generator: torch.Generator,
+    infer: Complete | None,
 ) -> _Scene:
     whole = torch.stack([inputs.present[name] for name in judges]).all(dim=0)
     usable = whole.nonzero().flatten()
@@ -174,7 +180,9 @@ def _set_scene(
         for name, judge in judges.items()
     }
     latents = infer_latents(model, shown, batch_size=options.batch_size)
-    return _Scene(model, samplers, judges, options, generator, shown, labels[chosen], latents, real)
+    return _Scene(
+        model, samplers, judges, options, generator, shown, labels[chosen], latents, real, infer
+    )
 
 
 def _zy_given(scene: _Scene) -> Iterator[ScoreRow]:
@@ -233,6 +241,7 @@ def _one_observed(scene: _Scene) -> Iterator[ScoreRow]:
             scene.samplers,
             1,
             generator=scene.generator,
+            infer=scene.infer,
             batch_size=scene.options.batch_size,
         )
         for name, made in scene.judge(generated).items():

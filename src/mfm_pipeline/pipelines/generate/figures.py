@@ -15,6 +15,7 @@ from mfm_pipeline import generation, plots
 from mfm_pipeline.data import Split
 from mfm_pipeline.generation import Sampler, SamplerOptions
 from mfm_pipeline.models import MFM, Inputs
+from mfm_pipeline.models.completed import Complete
 from mfm_pipeline.models.mfm import DISCRIMINATIVE
 
 STEPS = 9
@@ -41,6 +42,8 @@ class Scene:
         Images side by side.
     seed : int
         Of the samples chosen and the latents drawn.
+    infer : callable, optional
+        What infers Zy where modalities are missing; by default the model.
     """
 
     def __init__(
@@ -52,8 +55,10 @@ class Scene:
         source: str,
         columns: int,
         seed: int,
+        infer: Complete | None = None,
     ) -> None:
         self.model = model
+        self.infer = infer
         self.source = source
         self.columns = columns
         self.generator = torch.Generator().manual_seed(seed)
@@ -112,7 +117,13 @@ class Scene:
         """Generate one modality from the Zy of the others, its Zai drawn."""
         others = [other for other in self.model.modalities if other != name]
         made = generation.generate_missing(
-            self.model, self.shown, others, self.samplers, self.columns, generator=self.generator
+            self.model,
+            self.shown,
+            others,
+            self.samplers,
+            self.columns,
+            generator=self.generator,
+            infer=self.infer,
         )
         seen = [other for other in others if other in self.images]
         return plots.plot_image_grid(

@@ -19,14 +19,18 @@ from mfm_pipeline.errors import DataError
 from mfm_pipeline.evaluation import print_table
 from mfm_pipeline.generation import SAMPLERS, Judge, Sampler, SamplerOptions, as_inputs
 from mfm_pipeline.models import MFM, Blueprint, Inputs
+from mfm_pipeline.models.completed import Complete
 from mfm_pipeline.models.mfm import DISCRIMINATIVE
 from mfm_pipeline.models.per_modality import check_modalities, value_for
+from mfm_pipeline.models.surrogate_blueprint import SurrogateBlueprint
+from mfm_pipeline.models.surrogate_options import SurrogateOptions
 from mfm_pipeline.pipelines.generate.figures import Scene
 from mfm_pipeline.pipelines.generate.options import GenerationOptions, JudgeOptions
 from mfm_pipeline.pipelines.provenance import stated
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.pipelines.trials import check_same_data
-from mfm_pipeline.training import fit
+from mfm_pipeline.training import TrainingOptions, fit
+from mfm_pipeline.training.surrogate import fit_network, lessons_of, network_name
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +82,35 @@ def train_judges(corpus: Corpus, judge: JudgeOptions, checkpoints: Path) -> Stat
             for key, values in state["weights"].items()
         },
     }
+
+
+def train_surrogates(
+    model: State,
+    corpus: Corpus,
+    surrogate: SurrogateOptions,
+    training: TrainingOptions,
+    checkpoints: Path,
+) -> State:
+    """Train what infers Zy, and Zai, from some modalities alone (Equation 5).
+
+    Returns
+    -------
+    dict
+        State of the surrogate inference, with the full model in it.
+    """
+    full = _model(model, corpus)
+    blueprint = Blueprint.model_validate(model["description"])
+    plan = SurrogateBlueprint(model=blueprint, options=surrogate)
+    training = training.model_copy(update={"resume": False})
+    lessons = lessons_of(corpus, plan, full)
+    networks = []
+    for patterns in plan.networks:
+        name = network_name(patterns)
+        log.info("surrogate from %s", name)
+        with mlflow.start_run(nested=True, run_name=f"surrogate from {name}"):
+            trained = fit_network(plan, patterns, full, lessons, training, checkpoints / name)
+        networks.append(trained.network)
+    return plan.to_state(plan.assemble(full, networks))
 
 
 def fit_samplers(model: State, corpus: Corpus, options: GenerationOptions) -> SamplerStates:
@@ -137,6 +170,7 @@ def match_posterior(
 
 def score_images(
     model: State,
+    surrogate: State,
     samplers: SamplerStates,
     judges: State,
     corpus: Corpus,
@@ -150,6 +184,7 @@ def score_images(
         ``sampler``, and what `mfm_pipeline.generation.score_generation` returns.
     """
     network = _model(model, corpus)
+    infer = _inference(surrogate)
     split = corpus.splits[options.split]
     labels = torch.from_numpy(split.targets.values)
     tables = []
@@ -162,6 +197,7 @@ def score_images(
             {name: judge_of(judges, name, corpus) for name in judges["description"]},
             options.scores,
             generator=torch.Generator().manual_seed(options.seed),
+            infer=infer,
         )
         table.insert(0, "sampler", kind)
         tables.append(table)
@@ -191,7 +227,11 @@ def report_scores(
 
 
 def plot_images(
-    model: State, samplers: SamplerStates, corpus: Corpus, options: GenerationOptions
+    model: State,
+    surrogate: State,
+    samplers: SamplerStates,
+    corpus: Corpus,
+    options: GenerationOptions,
 ) -> dict[str, Figure]:
     """Draw Figure 2(c): what is generated with one latent fixed, or taken from elsewhere.
 
@@ -209,8 +249,14 @@ def plot_images(
         source=f"{corpus.label}, {options.split}",
         columns=options.columns,
         seed=options.seed,
+        infer=_inference(surrogate),
     )
     return scene.figures()
+
+
+def _inference(surrogate: State) -> Complete:
+    _, inference = SurrogateBlueprint.from_state(surrogate)
+    return inference.eval().complete
 
 
 def _stated(

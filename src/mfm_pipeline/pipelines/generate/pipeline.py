@@ -10,6 +10,7 @@ from mfm_pipeline.pipelines.generate.nodes import (
     report_scores,
     score_images,
     train_judges,
+    train_surrogates,
 )
 
 
@@ -19,9 +20,21 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 train_judges,
-                inputs=["corpus", "params:judge", "judge_checkpoints"],
+                inputs=["corpus", "params:judge", "judge_states"],
                 outputs="judges",
                 name="train_judges",
+            ),
+            Node(
+                train_surrogates,
+                inputs=[
+                    "model",
+                    "corpus",
+                    "params:surrogate",
+                    "params:training",
+                    "surrogate_states",
+                ],
+                outputs="surrogate",
+                name="train_surrogates",
             ),
             Node(
                 fit_samplers,
@@ -37,7 +50,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 score_images,
-                inputs=["model", "samplers", "judges", "corpus", "params:generation"],
+                inputs=["model", "surrogate", "samplers", "judges", "corpus", "params:generation"],
                 outputs="generation_scores",
                 name="score_images",
             ),
@@ -49,7 +62,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 plot_images,
-                inputs=["model", "samplers", "corpus", "params:generation"],
+                inputs=["model", "surrogate", "samplers", "corpus", "params:generation"],
                 outputs="generated_images",
                 name="plot_images",
             ),
