@@ -34,6 +34,8 @@ def tracked(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Track runs in a database that is there already: a new one takes ten seconds."""
     monkeypatch.chdir(finished)
     mlflow.set_tracking_uri(tracking_uri(finished))
+    # Of this database: the one that an earlier test left active may be of another.
+    mlflow.set_experiment("served")
     return finished
 
 
