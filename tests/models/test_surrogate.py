@@ -259,3 +259,5 @@ def test_patterns_are_read_as_tables_write_them() -> None:
     assert read == (("language", "acoustic"), ("visual",))
     plan, _ = inference(ragged_split(), patterns=["acoustic+language", ["language", "acoustic"]])
     assert plan.patterns == (("language", "acoustic"),)
+    with pytest.raises(ParameterError, match=r"patterns is .*at least 1 item"):
+        SurrogateOptions(patterns=[])

@@ -105,6 +105,7 @@ def test_the_same_seed_gives_the_same_table(
 @pytest.mark.parametrize(
     ("params", "words"),
     [
+        ("interpretation.flow.samples=-1", ("flow", "samples", "-1", "greater than or equal to 0")),
         ("interpretation.flow.samples=[nobody]", ("flow.samples names 'nobody'", "sample_48[0]")),
         ("interpretation.split=tset", ("split is 'tset'", "'train', 'valid' or 'test'")),
         ("interpretation.information.subsample=3", ("subsample is 3", "greater than or equal")),

@@ -217,7 +217,14 @@ def test_all_splits_of_a_file_or_one(project: Path) -> None:
             {"language": np.ones((2, 3, 25)), "visual": np.ones((3, 3, 12))},
             "found samples of language 2, visual 3; expected as many of each",
         ),
-        ({"language": np.ones((2, 3, 25)), "sound": np.ones((2, 3, 5))}, "modalities are language"),
+        (
+            {"language": np.ones((2, 3, 25)), "visual": np.ones((2, 4, 12))},
+            "new.npz: found steps of language 3, visual 4; expected as many of each",
+        ),
+        (
+            {"language": np.ones((2, 3, 25)), "sound": np.ones((2, 3, 5))},
+            "new.npz: modalities are language",
+        ),
         ({"ids": np.array(["a"])}, "found no modality"),
     ],
 )
@@ -237,11 +244,17 @@ def test_what_is_not_there_is_named(project: Path, tmp_path: Path) -> None:
         predict(data=str(tmp_path / "nothing.h5"))
     with pytest.raises(DataError, match="nothing: no such folder"):
         predict(raw=str(tmp_path / "nothing"))
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare/notes.txt").write_text("no corpus")
+    with pytest.raises(DataError, match="bare: found neither words nor"):
+        predict(raw=str(tmp_path / "bare"))
     with pytest.raises(ParameterError, match=r"data is 'a\.h5' and raw 'b'; expected one of them"):
         PredictionOptions(data="a.h5", raw="b")
 
 
-def test_surrogates_predict_if_they_are_of_the_last_model(project: Path, tmp_path: Path) -> None:
+def test_surrogates_predict_if_they_are_of_the_last_model(
+    project: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     state = WeightsDataset(path=str(MODEL)).load()
     blueprint, full = Blueprint.from_state(state)
     options = SurrogateOptions(form="per_pattern", patterns=(("acoustic", "visual"),))
@@ -266,5 +279,7 @@ def test_surrogates_predict_if_they_are_of_the_last_model(project: Path, tmp_pat
     name = next(name for name in weights if name.startswith("full."))
     weights[name] = weights[name] + 1
     WeightsDataset(path=str(place)).save(surrogate | {"weights": weights})
+    assert not any(record.levelname == "WARNING" for record in caplog.records)
     chosen = nodes.choose_model(PredictionOptions(), MODEL, place)
     assert "model" not in chosen["description"]
+    assert f"{place} is not used: its full model is another" in caplog.text

@@ -94,6 +94,13 @@ def test_entropy_is_that_of_the_probabilities(make_trained: Callable[..., Traine
         np.testing.assert_allclose(table["entropy/target_1"], expected, rtol=1e-5)
 
 
+def test_a_sample_without_an_id_is_called_by_its_row(trained: Trained) -> None:
+    state, _, _ = trained
+    shapes = Predictor.from_state(state).shapes
+    records = pd.DataFrame({"id": [None, "a", float("nan"), 7]})
+    assert list(split_of_records(records, shapes).ids) == ["0", "a", "2", "7"]
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_a_sample_with_nothing_is_a_marked_row(
     make_trained: Callable[..., Trained], task: str

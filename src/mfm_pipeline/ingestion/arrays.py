@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from mfm_pipeline.data import Modality, Split, Targets
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.features.clean import zero_bad_values
-from mfm_pipeline.features.segment import fit_steps
 
 IDS = "ids"
 
@@ -24,7 +23,7 @@ def split_of_arrays(
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        By modality, ``(n, T, d)`` numbers, padded on the left where lengths differ, or
+        By modality, ``(n, T, d)`` numbers, padded on the left where samples are shorter, or
         images ``(n, C, H, W)`` uint8; and if wanted ``ids``, ``(n,)``. A row of a sequence
         that is all zero or NaN is a step without frames; a sample of such rows alone, or
         an image of zeros alone, lacks the modality.
@@ -37,10 +36,16 @@ def split_of_arrays(
     Raises
     ------
     DataError
-        If an array has another shape, or they are of different numbers of samples.
+        If an array has another shape, or they are of different numbers of samples or steps.
     """
     modalities: dict[str, Modality] = {}
-    longest = max((a.shape[1] for a in arrays.values() if a.ndim == 3), default=0)
+    steps_of = {name: array.shape[1] for name, array in arrays.items() if array.ndim == 3}
+    if len(set(steps_of.values())) > 1:
+        told = ", ".join(f"{name} {length}" for name, length in steps_of.items())
+        raise DataError(
+            f"{source}: found steps of {told}; expected as many of each: they are aligned"
+        )
+    longest = max(steps_of.values(), default=0)
     for name, array in arrays.items():
         if name == IDS:
             continue
@@ -49,7 +54,6 @@ def split_of_arrays(
         elif array.ndim == 3 and array.dtype.kind in "fiu":
             with np.errstate(over="ignore", invalid="ignore"):
                 values, _ = zero_bad_values(array.astype(np.float32))
-            values = np.ascontiguousarray(fit_steps(values, longest))
             steps = (values != 0).any(axis=2)
             modalities[name] = Modality(values, steps.any(axis=1), steps)
         else:

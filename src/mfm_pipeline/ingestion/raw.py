@@ -280,8 +280,11 @@ def _choose_anchor(sources: Sources, options: IngestionOptions) -> tuple[str, St
             return name, stream
     wanted = [describe_globs(options.words.csd), *(c.glob for c in options.words.files)]
     told = " nor ".join(f"'{name}'" for name in options.anchor if name != "words")
+    # Without labels, the folder itself stands for them.
+    place = sources.labels.path
+    folder = place if place.is_dir() else place.parent
     raise DataError(
-        f"{sources.labels.path.parent}: found neither words nor {told}; expected one of "
+        f"{folder}: found neither words nor {told}; expected one of "
         f"{' or '.join(wanted)}, or the modality, to give the steps "
         "(or ingestion.granularity=window)"
     )

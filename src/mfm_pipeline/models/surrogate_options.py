@@ -35,6 +35,7 @@ class SurrogateOptions(Options):
     )
     patterns: tuple[tuple[str, ...], ...] | None = Field(
         default=None,
+        min_length=1,
         description="What may be observed, each ``language+acoustic``; by default every "
         "non-empty subset that lacks something.",
     )

@@ -26,7 +26,7 @@ NAME = "model"
 """What a model is called in the MLflow run that trained it."""
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
-_URI = re.compile(r"[a-z]+:/")
+_URI = re.compile(r"[a-z][a-z0-9+.-]*:/")
 _EXPECTED = (
     "expected the id of an MLflow run that trained a model, a URI (runs:/ID/model, models:/...), "
     "or a folder with a model"

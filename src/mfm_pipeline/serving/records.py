@@ -50,7 +50,8 @@ def split_of_records(records: pd.DataFrame, shapes: Shapes) -> Split:
     if records.empty:
         raise DataError("found no samples; expected at least one")
     n = len(records)
-    ids = np.array([str(i) for i in (records[ID] if ID in records else range(n))])
+    given = records[ID] if ID in records else [None] * n
+    ids = np.array([str(row if pd.isna(own) else own) for row, own in enumerate(given)])
     samples = {
         name: [
             _sample(records[name].iloc[row] if name in records else None, shape, name, ids[row])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ SplitName = Literal["train", "valid", "test"]
 class FlowOptions(Options):
     """Gradient flow, Equation 13."""
 
-    samples: int | tuple[str, ...] = Field(
+    samples: Annotated[int, Field(ge=0)] | tuple[str, ...] = Field(
         3, description="Samples that have a figure: so many, or those with these ids."
     )
     page_samples: int = Field(2000, ge=1, description="Samples on the page, at most.")

@@ -56,8 +56,14 @@ def choose_model(prediction: PredictionOptions, last_model: Path, last_surrogate
             "folder as prediction.model"
         )
     model = load_state(last_model)
-    if last_surrogate.exists() and _is_of(surrogate := load_state(last_surrogate), model):
-        return _told(surrogate, str(last_surrogate))
+    if last_surrogate.exists():
+        if _is_of(surrogate := load_state(last_surrogate), model):
+            return _told(surrogate, str(last_surrogate))
+        log.warning(
+            "%s is not used: its full model is another than %s, by another training or "
+            "missing.protocol=train_and_test; prediction.model=%s uses it",
+            last_surrogate, last_model, last_surrogate,
+        )  # fmt: skip
     return _told(model, str(last_model))
 
 
@@ -95,6 +101,7 @@ def prepare_data(
         If there is no such data, or its features are not those of the model.
     """
     predictor = Predictor.from_state(prediction_model)
+    source = Path(prediction.raw or prediction.data or last_aligned)
     if prediction.raw is not None:
         raw = list_folder(Path(prediction.raw))
         known = Parts(parts, ingestion.workers)
@@ -105,13 +112,15 @@ def prepare_data(
         for reason, count in corpus.counts.items():
             log.info("%s: %d %s", raw.path, count, reason)
     else:
-        path = Path(prediction.data) if prediction.data else last_aligned
-        corpus = _read(path, predictor.shapes)
+        corpus = _read(source, predictor.shapes)
     whole = prediction.data is not None or prediction.raw is not None
     corpus = _choose_split(corpus, prediction.split or (None if whole else "test"))
     splits = {}
     for name, split in corpus.splits.items():
-        predictor.check(split, corpus.features)
+        try:
+            predictor.check(split, corpus.features)
+        except DataError as error:
+            raise DataError(f"{source}: {error}") from error
         splits[name] = predictor.prepare(split)
     features = corpus.features
     if predictor.preparation is not None:
