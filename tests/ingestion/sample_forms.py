@@ -25,7 +25,7 @@ Sequences = dict[str, dict[str, Entry]]
 TRAPS = Traps(gaps=0.0, unsorted=0.0, missing_modality=0.1)
 OPTIONS = SampleOptions(
     videos=10, segments_per_video=3, words_per_segment=6, acoustic_features=8,
-    visual_features=6, traps=TRAPS,
+    visual_features=7, traps=TRAPS,
 )  # fmt: skip
 
 

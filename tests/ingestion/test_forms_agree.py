@@ -108,7 +108,7 @@ def _options(acoustic_rate: float | None = None) -> IngestionOptions:
     parameters = read_parameters(ROOT / "conf", None)["ingestion"]
     videos = [f"sample_{i:02}" for i in range(10)]
     folds = {"train": videos[:6], "valid": videos[6:8], "test": videos[8:]}
-    for name, columns in (("language", [0, 25]), ("acoustic", [25, 33]), ("visual", [33, 39])):
+    for name, columns in (("language", [0, 25]), ("acoustic", [25, 33]), ("visual", [33, 40])):
         parameters["modalities"][name]["columns"] = columns
     if acoustic_rate is not None:
         files = [{"glob": "acoustic/*", "rate": acoustic_rate}]

@@ -14,6 +14,7 @@ from mfm_pipeline.simulation.generative import (
     draw_labels,
     draw_words,
     expressed,
+    verdict_places,
 )
 from mfm_pipeline.simulation.options import SampleOptions
 from mfm_pipeline.simulation.timeline import Timeline, draw_timeline
@@ -35,6 +36,11 @@ _MODALITY = {VECTORS: "language", ACOUSTIC: "acoustic", VISUAL: "visual"}
 
 def simulate(options: SampleOptions) -> dict[str, dict[str, Entry]]:
     """Draw a corpus from the paper's graphical model (Figure 1(a), Equation 1).
+
+    Planted are a shared factor, of which the label hears three dimensions; a style a
+    modality; and where a segment shows the factor: at the places of its verdict, which
+    differ by construction (`verdict_places`), its words carry sentiment and its frames
+    follow it, elsewhere neither do.
 
     Parameters
     ----------
@@ -102,10 +108,13 @@ def _draw_video(
     timeline = draw_timeline(options, rng)
     factors = draw_factors(options.segments_per_video, rng)
     labels = draw_labels(factors.shared, options.label_noise, rng)
-    spoken = draw_words(expressed("language", factors, options), timeline.counts, vocabulary, rng)
+    place = verdict_places(factors.construction, timeline.counts)
+    spoken = draw_words(
+        expressed("language", factors, options), timeline.segment_of_word, place, vocabulary, rng
+    )
     video = _language(timeline, spoken, vocabulary)
     for sequence, model in models.items():
-        video[sequence] = _frames(sequence, model, timeline, factors, options, rng)
+        video[sequence] = _frames(sequence, model, timeline, place, factors, options, rng)
     video[LABELS] = (timeline.segments, labels)
     video[PLANTED] = (timeline.segments, factors.shared.astype(np.float32))
     return video
@@ -131,6 +140,7 @@ def _frames(
     sequence: str,
     model: FrameModel,
     timeline: Timeline,
+    place: NDArray[np.int64],
     factors: Factors,
     options: SampleOptions,
     rng: np.random.Generator,
@@ -144,6 +154,7 @@ def _frames(
     features = model.draw_frames(
         expressed(_MODALITY[sequence], factors, options),
         timeline.segment_of_word[word],
+        place[word],
         np.where(word >= 0, gain[word], 0.0),
         rate,
         rng,

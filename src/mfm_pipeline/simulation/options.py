@@ -8,7 +8,10 @@ from mfm_pipeline.options import Options
 
 
 class Strengths(Options):
-    """How strongly the shared factor reaches each modality, beside its style."""
+    """How strongly the shared factor reaches each modality, beside its style.
+
+    Where the words of a verdict stand is not a matter of strength.
+    """
 
     language: float = Field(1.0, ge=0, le=10, description="through the choice of words")
     acoustic: float = Field(1.0, ge=0, le=10, description="through frames at 100 Hz")
@@ -47,9 +50,9 @@ class SampleOptions(Options):
     videos: int = Field(64, ge=2, le=1000, description="videos, named sample_00, sample_01, ...")
     segments_per_video: int = Field(7, ge=1, le=100, description="labelled segments of a video")
     words_per_segment: int = Field(20, ge=4, le=200, description="mean number of words")
-    word_vector_size: int = Field(25, ge=5, le=1000, description="numbers in a word vector")
-    acoustic_features: int = Field(16, ge=5, le=1000, description="numbers in an acoustic frame")
-    visual_features: int = Field(12, ge=5, le=1000, description="numbers in a visual frame")
+    word_vector_size: int = Field(25, ge=7, le=1000, description="numbers in a word vector")
+    acoustic_features: int = Field(16, ge=7, le=1000, description="numbers in an acoustic frame")
+    visual_features: int = Field(12, ge=7, le=1000, description="numbers in a visual frame")
     strengths: Strengths = Strengths()
     style: float = Field(0.5, ge=0, le=10, description="strength of each modality's own style")
     label_noise: float = Field(

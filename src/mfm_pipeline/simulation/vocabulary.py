@@ -1,8 +1,9 @@
 """Common English words, what each carries, and their vectors.
 
-A word carries at most one of the `CARRIED` directions, towards its positive or
-its negative pole: the three dimensions of the shared factor, then the two of
-the language style (what the speaker talks about). Function words carry none.
+A content word carries one of five directions, towards its positive or its negative
+pole: three of the shared factor, then two of the language style (what the speaker
+talks about). A function word belongs to one of the four constructions. Words that
+carry sentiment stand at the places of a segment's verdict alone (`verdict_places`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from numpy.typing import NDArray
 PAUSE = "sp"
 """Token of a pause in forced alignments; its vector is zero."""
 
-CARRIED = ("evaluation", "stance", "energy", "subject", "occasion")
-"""Directions that words carry: three of the shared factor, two of the style."""
+CARRIED = ("evaluation", "stance", "energy", "subject", "occasion", "order", "turn")
+"""Directions that words carry: three of the shared factor that the label hears, two of the
+style, and the two of the construction, which are the shared factor's too."""
+
+CONSTRUCTIONS = np.array([[1, 1], [-1, -1], [1, -1], [-1, 1]])
+"""The four constructions, as signs of `order` and `turn`."""
 
 _POLES: dict[str, tuple[str, str]] = {
     "evaluation": (
@@ -50,7 +55,11 @@ _POLES: dict[str, tuple[str, str]] = {
         "schedule budget deadline",
     ),
 }
-_SHARE = {"evaluation": 0.38, "stance": 0.15, "energy": 0.05, "subject": 0.07, "occasion": 0.05}
+_SHARES: tuple[dict[str, float], ...] = (
+    {"subject": 0.2, "occasion": 0.1},
+    {"evaluation": 0.38, "stance": 0.15, "energy": 0.05, "subject": 0.07, "occasion": 0.05},
+)
+"""Of content words, at places of the account and of the verdict; the rest is function words."""
 _FUNCTION_WORDS = (
     "the and to of a i it is that in you was this for but with on as have so they we he be my "
     "not at just are what there she all if about its one do or me when up had were would then "
@@ -70,10 +79,11 @@ class Vocabulary(NamedTuple):
     ----------
     words : ndarray of str, shape (V,)
         Unique, in lower case.
-    loadings : ndarray, shape (V, 5)
+    loadings : ndarray, shape (V, 7)
         How far a word points along each of the `CARRIED` directions.
-    log_share : ndarray, shape (V,)
-        Logarithm of the frequency of a word where all factors are zero.
+    log_share : ndarray, shape (2, V)
+        Logarithm of the frequency of a word where all factors are zero, at places of the
+        account and of the verdict; -inf where it cannot stand.
     vectors : ndarray, shape (V, d)
         Word vectors, float32.
     """
@@ -88,12 +98,12 @@ def build_vocabulary(size: int, noise: float, rng: np.random.Generator) -> Vocab
     """Draw word vectors in which the carried directions are planted.
 
     ``vector(w) = loadings(w) P + noise * e``, with orthonormal rows ``P`` of
-    shape ``(5, size)`` and standard normal ``e``.
+    shape ``(7, size)`` and standard normal ``e``.
 
     Parameters
     ----------
     size : int
-        Dimensions of a vector, at least 5.
+        Dimensions of a vector, at least 7.
     noise : float
         Standard deviation of what a vector holds beside its loadings.
     rng : numpy.random.Generator
@@ -102,26 +112,22 @@ def build_vocabulary(size: int, noise: float, rng: np.random.Generator) -> Vocab
     -------
     Vocabulary
     """
-    share: dict[str, float] = {}
-    loading: dict[str, NDArray[np.float64]] = {}
-    function_words = _FUNCTION_WORDS.split()
-    zipf = 1.0 / np.arange(3, 3 + len(function_words))
-    rest = 1.0 - sum(_SHARE.values())
-    share.update(zip(function_words, rest * zipf / zipf.sum(), strict=True))
-    loading.update((word, np.zeros(len(CARRIED))) for word in function_words)
-    for axis, name in enumerate(CARRIED):
+    words = _FUNCTION_WORDS.split()
+    rank = np.arange(len(words))
+    signs = CONSTRUCTIONS[rank % len(CONSTRUCTIONS)]
+    loading = [np.concatenate([np.zeros(5), sign / np.sqrt(2)]) for sign in signs]
+    zipf = 1.0 / (3 + rank)
+    share = [list((1.0 - sum(of.values())) * zipf / zipf.sum()) for of in _SHARES]
+    for axis, name in enumerate(_POLES):
         for sign, pole in zip((1.0, -1.0), _POLES[name], strict=True):
-            words = pole.split()
-            for word in words:
-                share[word] = 0.5 * _SHARE[name] / len(words)
-                loading[word] = np.zeros(len(CARRIED))
-                loading[word][axis] = sign * rng.uniform(0.6, 1.4)
-    loadings = np.stack(list(loading.values()))
+            own = pole.split()
+            words += own
+            loading += [sign * rng.uniform(0.6, 1.4) * np.eye(len(CARRIED))[axis] for _ in own]
+            for row, of in zip(share, _SHARES, strict=True):
+                row += [0.5 * of.get(name, 0.0) / len(own)] * len(own)
+    loadings = np.stack(loading)
     planted, _ = np.linalg.qr(rng.normal(size=(size, len(CARRIED))))
     vectors = loadings @ planted.T + noise * rng.normal(size=(len(loadings), size))
-    return Vocabulary(
-        np.array(list(share)),
-        loadings,
-        np.log(np.array(list(share.values()))),
-        vectors.astype(np.float32),
-    )
+    with np.errstate(divide="ignore"):
+        log_share = np.log(np.array(share))
+    return Vocabulary(np.array(words), loadings, log_share, vectors.astype(np.float32))

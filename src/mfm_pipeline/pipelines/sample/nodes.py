@@ -32,7 +32,7 @@ _DESCRIPTIONS = {
     ACOUSTIC: "Acoustic frames at 100 Hz",
     VISUAL: "Visual frames at 30 Hz",
     LABELS: "Sentiment of each segment, from -3 to 3",
-    PLANTED: "The true shared factor of each segment; never an input",
+    PLANTED: "What the label hears of each segment's true shared factor; never an input",
 }
 _LACKING = {ACOUSTIC: "md5", VISUAL: "dimension names"}
 """Metadata that a file lacks, as real files do."""
