@@ -11,11 +11,15 @@ import pandas as pd
 import pytest
 
 from mfm_pipeline.data import Corpus
+from mfm_pipeline.datasets import CorpusDataset
 from mfm_pipeline.errors import DataError
+from mfm_pipeline.interpretation import flow_at_words, flow_table
 from mfm_pipeline.models import Blueprint, ModelOptions
 from mfm_pipeline.pipelines.interpret import nodes
 from mfm_pipeline.pipelines.interpret.options import InterpretationOptions
 from mfm_pipeline.simulation import SampleOptions, sentiment_words
+from mfm_pipeline.training import fit
+from mfm_pipeline.training.options import TrainingOptions
 from tests.conftest import kedro_run
 from tests.models.image_samples import SMALL, mixed_corpus
 from tests.pipelines.conftest import artifacts_of, runs_of, tracking_uri
@@ -85,6 +89,41 @@ def test_planted_words_are_tested(interpreted: Path) -> None:
     assert words["great"] > 0 > words["boring"] and not {"movie", "the"} & set(words)
     # What a word of the first pole says most, the label hears most.
     assert abs(words["great"]) > abs(words["wow"]) > 0
+
+
+def test_flow_finds_the_planted_words(finished: Path, tmp_path: Path) -> None:
+    """A small model, which generates language alone, shows what the default one does."""
+    corpus = CorpusDataset(filepath=finished / "data/05_model_input/sample/corpus.h5").load()
+    options = ModelOptions.model_validate(
+        {
+            "fusion": "statistics",
+            "prior_weight": 0.1,
+            "reconstruction": 0.1,
+            "generates": ("language",),
+            "discriminative": {"latent": 32, "factor": 32},
+            "generative": {"encoder": "statistics", "latent": 64, "factor": 64, "decoder": 64},
+        }
+    )
+    training = TrainingOptions(epochs=30, batch_size=32, learning_rate=0.003, averaging=0.99)
+    model = fit(corpus, options, training, tmp_path).model
+    flow = flow_table(model, corpus.test)
+    (row,) = flow_at_words(flow, sentiment_words(SampleOptions())).to_dict("records")
+    assert row["p_value"] < 0.01 and row["difference"] > 0.1
+    # What the words say, and not where any words stand: nothing is left with the words of
+    # other samples.
+    rng = np.random.default_rng(0)
+    spoken = {name: list(of) for name, of in flow.groupby("id")["word"]}
+    alike: dict[int, list[str]] = {}
+    for name, of in spoken.items():
+        alike.setdefault(len(of), []).append(name)
+    words: dict[str, list[str]] = {}
+    for names in alike.values():
+        words |= {
+            name: spoken[other] for name, other in zip(names, rng.permutation(names), strict=True)
+        }
+    flow["word"] = np.concatenate([words[name] for name in flow["id"].unique()])
+    (other,) = flow_at_words(flow, sentiment_words(SampleOptions())).to_dict("records")
+    assert other["difference"] < 0.5 * row["difference"]
 
 
 def test_the_same_seed_gives_the_same_table(
