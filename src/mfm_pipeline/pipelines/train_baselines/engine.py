@@ -1,0 +1,209 @@
+"""Where fits are done: in processes on this machine, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from time import sleep
+from typing import Any, Protocol
+
+import joblib
+import torch
+
+from mfm_pipeline.data import Corpus
+from mfm_pipeline.errors import ParameterError
+from mfm_pipeline.pipelines.train_baselines.options import BaselineSearchOptions
+from mfm_pipeline.pipelines.train_baselines.work import Result, Work, do
+from mfm_pipeline.training import TrainingOptions
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""Times that work is given to a process before it is held to be what kills it."""
+
+
+class Engine(Protocol):
+    """Does work elsewhere."""
+
+    @property
+    def workers(self) -> int:
+        """How many pieces of work are done at once."""
+
+    def submit(self, work: Work) -> Future[Result]:
+        """Begin a piece of work."""
+
+    def lost(self, error: BaseException) -> bool:
+        """Return whether an error says that a process died, rather than what it did."""
+
+
+def engine(
+    corpus: Corpus, options: BaselineSearchOptions, training: TrainingOptions
+) -> AbstractContextManager[Engine]:
+    """Open what the options name: a cluster, or processes of this machine."""
+    if options.cluster is not None:
+        return _on_cluster(corpus, options.cluster, options.threads)
+    return _on_this_machine(corpus, options, training)
+
+
+class _Processes:
+    """A pool of processes that read the corpus from one file, which they share in memory."""
+
+    def __init__(self, workers: int, corpus: Path, threads: int, gpus: int) -> None:
+        self.workers = workers
+        self._corpus, self._threads, self._gpus = corpus, threads, gpus
+        self._pool: Executor | None = None
+
+    def submit(self, work: Work) -> Future[Result]:
+        """Begin a piece of work, in a new pool if the last one broke."""
+        if self._pool is None:
+            self._pool = self._open()
+        try:
+            return self._pool.submit(_do_here, work)
+        except BrokenProcessPool:
+            self.close()
+            self._pool = self._open()
+            return self._pool.submit(_do_here, work)
+
+    def lost(self, error: BaseException) -> bool:
+        """Return whether a process died: the pool loses all that was in progress."""
+        return isinstance(error, BrokenProcessPool)
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def _open(self) -> Executor:
+        context = multiprocessing.get_context("spawn")
+        numbers = context.Queue()
+        for number in range(self.workers):
+            numbers.put(number)
+        return ProcessPoolExecutor(
+            self.workers,
+            mp_context=context,
+            initializer=_begin,
+            initargs=(str(self._corpus), self._threads, self._gpus, numbers, os.getpid()),
+        )
+
+
+@contextmanager
+def _on_this_machine(
+    corpus: Corpus, options: BaselineSearchOptions, training: TrainingOptions
+) -> Iterator[Engine]:
+    gpus = torch.cuda.device_count() if training.accelerator in ("auto", "gpu", "cuda") else 0
+    own = gpus or max(1, (os.cpu_count() or 1) // options.threads)
+    workers = own if options.workers == "auto" else options.workers
+    with tempfile.TemporaryDirectory(prefix="mfm_corpus_") as folder:
+        path = Path(folder) / "corpus"
+        joblib.dump(corpus, path)
+        processes = _Processes(workers, path, options.threads, gpus)
+        try:
+            yield processes
+        finally:
+            processes.close()
+
+
+_CORPUS: Corpus
+
+
+def _begin(corpus: str, threads: int, gpus: int, numbers: Any, parent: int) -> None:
+    """Set a new process up: its device, its threads, its data."""
+    global _CORPUS
+    number = numbers.get()
+    if gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(number % gpus)
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    # Copied on write: what nobody changes is in memory once.
+    _CORPUS = joblib.load(corpus, mmap_mode="c")
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the one that began it is gone, however it went."""
+    while os.getppid() == parent:
+        sleep(1)
+    os._exit(1)
+
+
+def _do_here(work: Work) -> Result:
+    return do(work, _CORPUS)
+
+
+class _Cluster:
+    """A Dask cluster, whose workers hold a copy of the corpus each."""
+
+    def __init__(self, client: Any, corpus: Corpus, threads: int) -> None:
+        self._client, self._corpus, self._threads = client, corpus, threads
+        self._executor: Executor = client.get_executor(pure=False)
+        self._scattered = self._scatter()
+
+    @property
+    def workers(self) -> int:
+        """Threads of all workers that are there now, one at least."""
+        threads: dict[str, int] = self._client.nthreads()
+        return max(1, sum(threads.values()))
+
+    def submit(self, work: Work) -> Future[Result]:
+        """Begin a piece of work; Dask gives it to another worker if one dies."""
+        if self._scattered.status in ("lost", "cancelled", "error"):
+            self._scattered = self._scatter()
+        return self._executor.submit(_do_there, work, self._scattered, self._threads)
+
+    def lost(self, error: BaseException) -> bool:
+        """Return whether workers died with it, or the data on them."""
+        from distributed import CancelledError, KilledWorker
+
+        return isinstance(error, CancelledError | KilledWorker)
+
+    def _scatter(self) -> Any:
+        return self._client.scatter(self._corpus, broadcast=True)
+
+
+@contextmanager
+def _on_cluster(corpus: Corpus, address: str, threads: int) -> Iterator[Engine]:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ParameterError(
+            f"baselines.cluster is {address}, and Dask is not installed; expected the extra: "
+            'pip install "mfm_pipeline[cluster]"'
+        ) from error
+    try:
+        # Dask has no types.
+        connect: Any = Client
+        client = connect(address, timeout="10s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ParameterError(
+            f"baselines.cluster is {address}: no Dask scheduler answers there; expected an "
+            "address as dask scheduler prints it, tcp://host:8786"
+        ) from error
+    try:
+        client.wait_for_workers(1, timeout=60)
+        log.info("Dask: %d worker(s) at %s", len(client.nthreads()), address)
+        yield _Cluster(client, corpus, threads)
+    except TimeoutError as error:
+        raise ParameterError(
+            f"baselines.cluster is {address}: the scheduler there has no workers; expected one "
+            "or more: dask worker ADDRESS"
+        ) from error
+    finally:
+        client.close()
+
+
+def _do_there(work: Work, corpus: Corpus, threads: int) -> Result:
+    torch.set_num_threads(threads)
+    return do(work, corpus)
+
+
+def first_line(error: BaseException) -> str:
+    """Return an error as one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
