@@ -20,15 +20,16 @@ from mfm_pipeline.data import Corpus
 from mfm_pipeline.errors import ParameterError, TrainingError
 from mfm_pipeline.evaluation import EvaluationOptions
 from mfm_pipeline.models import ModelOptions
+from mfm_pipeline.options import key_of
 from mfm_pipeline.pipelines.provenance import stated
 from mfm_pipeline.pipelines.tags import tag_run
-from mfm_pipeline.pipelines.train_baselines.engine import ATTEMPTS, Engine, engine, first_line
 from mfm_pipeline.pipelines.train_baselines.options import BaselineSearchOptions
-from mfm_pipeline.pipelines.train_baselines.results import ResultStore
-from mfm_pipeline.pipelines.train_baselines.study import Budget, Fit, ModelSearch
 from mfm_pipeline.pipelines.train_baselines.tracking import log_fit
-from mfm_pipeline.pipelines.train_baselines.work import Result, Work, decided, scores
-from mfm_pipeline.pipelines.trials import fingerprint, key_of, remove_folders
+from mfm_pipeline.pipelines.trials import fingerprint, remove_folders
+from mfm_pipeline.search.engine import ATTEMPTS, Engine, engine, first_line
+from mfm_pipeline.search.results import ResultStore
+from mfm_pipeline.search.study import Budget, Fit, ModelSearch
+from mfm_pipeline.search.work import Result, Work, decided, scores
 from mfm_pipeline.training import TrainingOptions
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ def search(
             storage=storage,
             results=results,
         )
-    with engine(corpus, options, training) as workers:
+    with engine(corpus, options.machines, training) as workers:
         _run(searches, workers, results)
     rows = [row for name in options.models for row in _rows(name, searches.get(name), corpus)]
     if searches and not any(row["final"] for row in rows):
@@ -202,7 +203,7 @@ def _tell(search: ModelSearch) -> None:
 def _final(search: ModelSearch) -> list[tuple[Fit, Result]]:
     """Return the fits of the best setting, one a seed."""
     best = search.best
-    return [(f, r) for f, r in search.done if best is not None and (f == best or f.trial < 0)]
+    return [(f, r) for f, r in search.done if best is not None and (f is best or f.trial < 0)]
 
 
 def _rows(name: str, search: ModelSearch | None, corpus: Corpus) -> Iterator[dict[str, Any]]:
@@ -211,9 +212,9 @@ def _rows(name: str, search: ModelSearch | None, corpus: Corpus) -> Iterator[dic
     if search is None:
         yield {**of_model, "state": NOT_APPLICABLE, "final": False, "trial": -1, "error": ""}
         return
-    final = {id(fit) for fit, _ in _final(search)}
+    final = {fit for fit, _ in _final(search)}
     for fit, result in search.done:
-        is_final = id(fit) in final and result.state == "complete"
+        is_final = fit in final and result.state == "complete"
         test = {}
         if is_final and result.predictions is not None:
             test = scores(fit.work, corpus, "test", result.predictions)

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from mfm_pipeline.baselines import BASELINES, BaselineOptions, Choice, Distribution, Space
 from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.options import Options
+from mfm_pipeline.search.engine import Machines
 
 ALL = "all"
 Setting = Mapping[str, Any]
@@ -100,6 +101,12 @@ class BaselineSearchOptions(Options):
                 for value in one.of if isinstance(one, Choice) else (one.low, one.high):
                     _checked(name, type(default), {**default.model_dump(), field: value})
         return self
+
+    @property
+    def machines(self) -> Machines:
+        """Where it is done."""
+        workers = None if self.workers == "auto" else self.workers
+        return Machines(workers, self.threads, self.cluster)
 
     def default_of(self, name: str) -> BaselineOptions:
         """Return the setting that a model tries first."""

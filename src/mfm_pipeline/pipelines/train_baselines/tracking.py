@@ -10,8 +10,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from mfm_pipeline.hooks import short
 from mfm_pipeline.options import flatten
-from mfm_pipeline.pipelines.train_baselines.study import Fit
-from mfm_pipeline.pipelines.train_baselines.work import Result
+from mfm_pipeline.search.study import Fit
+from mfm_pipeline.search.work import Result
 
 
 def log_fit(fit: Fit, result: Result) -> None:

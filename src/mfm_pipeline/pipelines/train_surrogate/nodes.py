@@ -33,7 +33,6 @@ from mfm_pipeline.pipelines.trials import (
     check_same_data,
     fingerprint,
     fingerprint_of_weights,
-    key_of,
     remove_folders,
     run_once,
     train_once,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 
+import numpy as np
 import optuna
 from optuna.distributions import (
     BaseDistribution,
@@ -15,8 +16,8 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from mfm_pipeline.baselines import BaselineOptions, Choice, Distribution, Space
-from mfm_pipeline.pipelines.train_baselines.results import ResultStore
-from mfm_pipeline.pipelines.train_baselines.work import Place, Result, Work
+from mfm_pipeline.search.results import ResultStore
+from mfm_pipeline.search.work import Place, Result, Work
 
 TELL = {
     "complete": TrialState.COMPLETE,
@@ -24,10 +25,9 @@ TELL = {
     "failed": TrialState.FAIL,
 }
 _SETTING, _SECONDS, _ERROR = "setting", "seconds", "error"
-_LARGEST_SEED = 2**31
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fit:
     """A piece of work of one model, and what it is for.
 
@@ -165,8 +165,9 @@ class ModelSearch:
     def _ask(self) -> Fit:
         number = self._asked
         self._asked += 1
-        seed = (self._template.training.seed * 1009 + number) % _LARGEST_SEED
-        self._study.sampler = optuna.samplers.TPESampler(seed=seed)
+        # Small seeds side by side begin alike.
+        (seed,) = np.random.SeedSequence([self._template.training.seed, number]).generate_state(1)
+        self._study.sampler = optuna.samplers.TPESampler(seed=int(seed))
         trial = self._study.ask(self._space if number else None)
         setting = {**self._default.model_dump(mode="json"), **trial.params}
         trial.set_user_attr(_SETTING, setting)

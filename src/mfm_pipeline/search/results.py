@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from mfm_pipeline.datasets.atomic import replacing
-from mfm_pipeline.pipelines.train_baselines.work import Result, Work
-from mfm_pipeline.pipelines.trials import key_of
+from mfm_pipeline.options import key_of
+from mfm_pipeline.search.work import Result, Work
 
 _NUMBERS, _PREDICTIONS = "result.json", "predictions.npy"
 

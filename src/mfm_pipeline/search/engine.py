@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
 from typing import Any, Protocol
@@ -20,8 +21,7 @@ import torch
 
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.errors import ParameterError
-from mfm_pipeline.pipelines.train_baselines.options import BaselineSearchOptions
-from mfm_pipeline.pipelines.train_baselines.work import Result, Work, do
+from mfm_pipeline.search.work import Result, Work, do
 from mfm_pipeline.training import TrainingOptions
 
 log = logging.getLogger(__name__)
@@ -44,13 +44,38 @@ class Engine(Protocol):
         """Return whether an error says that a process died, rather than what it did."""
 
 
+@dataclass(frozen=True)
+class Machines:
+    """Where to work.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes; by default one a core, or one a GPU.
+    threads : int
+        Of each process.
+    cluster : str, optional
+        Address of a Dask scheduler, in place of processes.
+    """
+
+    workers: int | None = None
+    threads: int = 1
+    cluster: str | None = None
+
+
 def engine(
-    corpus: Corpus, options: BaselineSearchOptions, training: TrainingOptions
+    corpus: Corpus, machines: Machines, training: TrainingOptions
 ) -> AbstractContextManager[Engine]:
-    """Open what the options name: a cluster, or processes of this machine."""
-    if options.cluster is not None:
-        return _on_cluster(corpus, options.cluster, options.threads)
-    return _on_this_machine(corpus, options, training)
+    """Open a cluster, or processes of this machine.
+
+    Raises
+    ------
+    ParameterError
+        If there is no cluster at the address, or Dask is not installed.
+    """
+    if machines.cluster is not None:
+        return _on_cluster(corpus, machines.cluster, machines.threads)
+    return _on_this_machine(corpus, machines, training)
 
 
 class _Processes:
@@ -97,15 +122,14 @@ class _Processes:
 
 @contextmanager
 def _on_this_machine(
-    corpus: Corpus, options: BaselineSearchOptions, training: TrainingOptions
+    corpus: Corpus, machines: Machines, training: TrainingOptions
 ) -> Iterator[Engine]:
     gpus = torch.cuda.device_count() if training.accelerator in ("auto", "gpu", "cuda") else 0
-    own = gpus or max(1, (os.cpu_count() or 1) // options.threads)
-    workers = own if options.workers == "auto" else options.workers
+    workers = machines.workers or gpus or max(1, (os.cpu_count() or 1) // machines.threads)
     with tempfile.TemporaryDirectory(prefix="mfm_corpus_") as folder:
         path = Path(folder) / "corpus"
         joblib.dump(corpus, path)
-        processes = _Processes(workers, path, options.threads, gpus)
+        processes = _Processes(workers, path, machines.threads, gpus)
         try:
             yield processes
         finally:
