@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -79,45 +80,44 @@ def engine(
 
 
 class _Processes:
-    """A pool of processes that read the corpus from one file, which they share in memory."""
+    """Processes that read the corpus from one file, which they share in memory.
+
+    Each is a pool of its own: one that dies takes no other's work with it.
+    """
 
     def __init__(self, workers: int, corpus: Path, threads: int, gpus: int) -> None:
         self.workers = workers
         self._corpus, self._threads, self._gpus = corpus, threads, gpus
-        self._pool: Executor | None = None
+        self._pools: dict[int, Executor] = {}
+        self._work: dict[int, Future[Result]] = {}
 
     def submit(self, work: Work) -> Future[Result]:
-        """Begin a piece of work, in a new pool if the last one broke."""
-        if self._pool is None:
-            self._pool = self._open()
-        try:
-            return self._pool.submit(_do_here, work)
-        except BrokenProcessPool:
-            self.close()
-            self._pool = self._open()
-            return self._pool.submit(_do_here, work)
+        """Begin a piece of work in a process that has none."""
+        number = next(n for n in range(self.workers) if n not in self._work or self._ended(n))
+        last = self._work.get(number)
+        if last is not None and (error := last.exception()) and self.lost(error):
+            self._pools.pop(number).shutdown()
+        if number not in self._pools:
+            self._pools[number] = ProcessPoolExecutor(
+                1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_begin,
+                initargs=(self._corpus, self._threads, number % self._gpus if self._gpus else None),
+            )
+        self._work[number] = self._pools[number].submit(_do_here, work)
+        return self._work[number]
 
     def lost(self, error: BaseException) -> bool:
-        """Return whether a process died: the pool loses all that was in progress."""
+        """Return whether a process died."""
         return isinstance(error, BrokenProcessPool)
 
     def close(self) -> None:
         """End the processes."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        for pool in self._pools.values():
+            pool.shutdown(cancel_futures=True)
 
-    def _open(self) -> Executor:
-        context = multiprocessing.get_context("spawn")
-        numbers = context.Queue()
-        for number in range(self.workers):
-            numbers.put(number)
-        return ProcessPoolExecutor(
-            self.workers,
-            mp_context=context,
-            initializer=_begin,
-            initargs=(str(self._corpus), self._threads, self._gpus, numbers, os.getpid()),
-        )
+    def _ended(self, number: int) -> bool:
+        return self._work[number].done()
 
 
 @contextmanager
@@ -139,16 +139,22 @@ def _on_this_machine(
 _CORPUS: Corpus
 
 
-def _begin(corpus: str, threads: int, gpus: int, numbers: Any, parent: int) -> None:
+def _begin(corpus: Path, threads: int, gpu: int | None) -> None:
     """Set a new process up: its device, its threads, its data."""
     global _CORPUS
-    number = numbers.get()
-    if gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(number % gpus)
-    torch.set_num_threads(threads)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
+    _quieten(threads)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     # Copied on write: what nobody changes is in memory once.
     _CORPUS = joblib.load(corpus, mmap_mode="c")
+
+
+def _quieten(threads: int) -> None:
+    """Use so many threads, and say nothing: what matters is in each result."""
+    torch.set_num_threads(threads)
+    logging.disable(logging.ERROR)
+    warnings.simplefilter("ignore")
 
 
 def _end_with(parent: int) -> None:
@@ -224,7 +230,7 @@ def _on_cluster(corpus: Corpus, address: str, threads: int) -> Iterator[Engine]:
 
 
 def _do_there(work: Work, corpus: Corpus, threads: int) -> Result:
-    torch.set_num_threads(threads)
+    _quieten(threads)
     return do(work, corpus)
 
 

@@ -139,10 +139,8 @@ class ModelSearch:
 
         Further seeds wait for all trials.
         """
-        if self._asked < self._trials and (self._time_left() > 0 or not self._asked):
+        if self._searching:
             return self._ask()
-        if self._further is None and not self._in_progress:
-            self._further = deque(self._seeds())
         if not self._further:
             return None
         fit = self._further.popleft()
@@ -161,6 +159,17 @@ class ModelSearch:
             trial.set_user_attr(_ERROR, result.error)
         values = result.valid[self.metric] if result.state == "complete" else None
         self._study.tell(trial, values, TELL[result.state])
+        self._plan_seeds()
+
+    @property
+    def _searching(self) -> bool:
+        """Whether there is a further setting to try, and time for it."""
+        return self._asked < self._trials and (self._time_left() > 0 or not self._asked)
+
+    def _plan_seeds(self) -> None:
+        """Plan further fits of the best setting once all trials have come to an end."""
+        if self._further is None and not self._in_progress and not self._searching:
+            self._further = deque(self._seeds())
 
     def _ask(self) -> Fit:
         number = self._asked
@@ -199,6 +208,7 @@ class ModelSearch:
                 if result is not None:
                     self.done.append((Fit(work, self._asked), result))
                     self._asked += 1
+        self._plan_seeds()
 
     def _seeds(self) -> list[Fit]:
         best = self.best
