@@ -251,7 +251,7 @@ def test_what_is_not_there_is_named(project: Path, tmp_path: Path) -> None:
         predict(data=str(tmp_path / "nothing.h5"))
     with pytest.raises(DataError, match=r"found a folder; expected a file, \.h5 or \.npz"):
         predict(data=str(tmp_path))
-    with pytest.raises(DataError, match="found a folder of several; expected one model: .*mfm"):
+    with pytest.raises(DataError, match=r"found a folder of several; expected one model: .*mfm"):
         predict(model=str(MODEL.parent))
     with pytest.raises(DataError, match="nothing: no such folder"):
         predict(raw=str(tmp_path / "nothing"))
