@@ -16,9 +16,24 @@ from mfm_pipeline.baselines.base import (
     Space,
 )
 from mfm_pipeline.baselines.classical import MajorityOptions
+from mfm_pipeline.baselines.deep import EarlyFusionOptions, MemoryFusionOptions
+from mfm_pipeline.baselines.factorized import (
+    MfmEarlyFusionOptions,
+    MfmKlOptions,
+    MfmLateFusionOptions,
+    MfmMemoryFusionOptions,
+    MfmOptions,
+)
 
 BASELINES: dict[str, type[BaselineOptions]] = {
     "majority": MajorityOptions,
+    "ef_lstm": EarlyFusionOptions,
+    "mfn": MemoryFusionOptions,
+    "mfm_ef_lstm": MfmEarlyFusionOptions,
+    "mfm_late_fusion": MfmLateFusionOptions,
+    "mfm_mfn": MfmMemoryFusionOptions,
+    "mfm_kl": MfmKlOptions,
+    "mfm": MfmOptions,
 }
 
 __all__ = [
