@@ -15,7 +15,14 @@ from mfm_pipeline.baselines.base import (
     Session,
     Space,
 )
-from mfm_pipeline.baselines.classical import MajorityOptions
+from mfm_pipeline.baselines.classical import (
+    BoostingOptions,
+    ForestOptions,
+    LogisticOptions,
+    MajorityOptions,
+    RidgeOptions,
+    SvmOptions,
+)
 from mfm_pipeline.baselines.deep import EarlyFusionOptions, MemoryFusionOptions
 from mfm_pipeline.baselines.factorized import (
     MfmEarlyFusionOptions,
@@ -27,6 +34,11 @@ from mfm_pipeline.baselines.factorized import (
 
 BASELINES: dict[str, type[BaselineOptions]] = {
     "majority": MajorityOptions,
+    "ridge": RidgeOptions,
+    "logistic": LogisticOptions,
+    "rf": ForestOptions,
+    "gbt": BoostingOptions,
+    "svm": SvmOptions,
     "ef_lstm": EarlyFusionOptions,
     "mfn": MemoryFusionOptions,
     "mfm_ef_lstm": MfmEarlyFusionOptions,
