@@ -23,13 +23,27 @@ from mfm_pipeline.baselines.classical import (
     RidgeOptions,
     SvmOptions,
 )
-from mfm_pipeline.baselines.deep import EarlyFusionOptions, MemoryFusionOptions
+from mfm_pipeline.baselines.deep import (
+    DeepFusionOptions,
+    EarlyFusionBothWaysOptions,
+    EarlyFusionOptions,
+    EarlyFusionStackedBothWaysOptions,
+    EarlyFusionStackedOptions,
+    MemoryFusionOptions,
+    MultiAttentionOptions,
+    MultiViewOptions,
+    TensorFusionOptions,
+    TransformerOptions,
+)
 from mfm_pipeline.baselines.factorized import (
     MfmEarlyFusionOptions,
     MfmKlOptions,
     MfmLateFusionOptions,
     MfmMemoryFusionOptions,
+    MfmMultiAttentionOptions,
     MfmOptions,
+    MfmTensorFusionOptions,
+    MfmTransformerOptions,
 )
 
 BASELINES: dict[str, type[BaselineOptions]] = {
@@ -39,10 +53,21 @@ BASELINES: dict[str, type[BaselineOptions]] = {
     "rf": ForestOptions,
     "gbt": BoostingOptions,
     "svm": SvmOptions,
+    "df": DeepFusionOptions,
     "ef_lstm": EarlyFusionOptions,
+    "ef_slstm": EarlyFusionStackedOptions,
+    "ef_blstm": EarlyFusionBothWaysOptions,
+    "ef_sblstm": EarlyFusionStackedBothWaysOptions,
+    "mv_lstm": MultiViewOptions,
+    "tfn": TensorFusionOptions,
+    "marn": MultiAttentionOptions,
     "mfn": MemoryFusionOptions,
+    "transformer": TransformerOptions,
     "mfm_ef_lstm": MfmEarlyFusionOptions,
     "mfm_late_fusion": MfmLateFusionOptions,
+    "mfm_tfn": MfmTensorFusionOptions,
+    "mfm_marn": MfmMultiAttentionOptions,
+    "mfm_transformer": MfmTransformerOptions,
     "mfm_mfn": MfmMemoryFusionOptions,
     "mfm_kl": MfmKlOptions,
     "mfm": MfmOptions,
