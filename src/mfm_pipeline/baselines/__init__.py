@@ -1,0 +1,34 @@
+"""Every model that MFM is compared with, by name; MFM itself among them.
+
+Adding one is a new options class in the file of its family, and one line here.
+"""
+
+from __future__ import annotations
+
+from mfm_pipeline.baselines.adapt import fit_adapted
+from mfm_pipeline.baselines.base import (
+    BaselineOptions,
+    Choice,
+    Distribution,
+    Fitted,
+    Range,
+    Session,
+    Space,
+)
+from mfm_pipeline.baselines.classical import MajorityOptions
+
+BASELINES: dict[str, type[BaselineOptions]] = {
+    "majority": MajorityOptions,
+}
+
+__all__ = [
+    "BASELINES",
+    "BaselineOptions",
+    "Choice",
+    "Distribution",
+    "Fitted",
+    "Range",
+    "Session",
+    "Space",
+    "fit_adapted",
+]
