@@ -16,9 +16,29 @@ from mfm_pipeline.baselines.base import (
     Space,
 )
 from mfm_pipeline.baselines.classical import MajorityOptions
+from mfm_pipeline.baselines.hidden_states import (
+    CmvHcrfOptions,
+    CmvLdhcrfOptions,
+    EfHcrfOptions,
+    EfHsshcrfOptions,
+    EfLdhcrfOptions,
+    MvHcrfOptions,
+    MvHsshcrfOptions,
+    MvLdhcrfOptions,
+    ThmmOptions,
+)
 
 BASELINES: dict[str, type[BaselineOptions]] = {
     "majority": MajorityOptions,
+    "thmm": ThmmOptions,
+    "ef_hcrf": EfHcrfOptions,
+    "ef_ldhcrf": EfLdhcrfOptions,
+    "mv_hcrf": MvHcrfOptions,
+    "mv_ldhcrf": MvLdhcrfOptions,
+    "cmv_hcrf": CmvHcrfOptions,
+    "cmv_ldhcrf": CmvLdhcrfOptions,
+    "ef_hsshcrf": EfHsshcrfOptions,
+    "mv_hsshcrf": MvHsshcrfOptions,
 }
 
 __all__ = [

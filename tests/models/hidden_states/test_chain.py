@@ -31,16 +31,14 @@ def potentials(
 
 
 def enumerated(unary: Tensor, transition: Tensor, lengths: Tensor) -> chain.Posterior:
-    steps, chains, n, states = unary.shape
+    _, chains, n, states = unary.shape
     value = torch.zeros(chains, n, dtype=torch.float64)
     occupied, moves = torch.zeros_like(unary), torch.zeros_like(transition)
     for c in range(chains):
         for k in range(n):
             length = int(lengths[k])
             scores = {
-                path: literal.chain_score(
-                    unary[:, c, k].tolist(), transition[c].tolist(), path
-                )
+                path: literal.chain_score(unary[:, c, k].tolist(), transition[c].tolist(), path)
                 for path in literal.paths(states, length)
             }
             value[c, k] = literal.log_sum(list(scores.values()))
@@ -108,9 +106,7 @@ def test_what_lies_behind_the_last_step_changes_nothing() -> None:
     lengths = torch.tensor([0, 1, 3, 5])
     before = posterior(unary, transition, lengths)
     behind = torch.arange(5)[:, None] >= lengths
-    after = posterior(
-        unary.masked_fill(behind[:, None, :, None], math.nan), transition, lengths
-    )
+    after = posterior(unary.masked_fill(behind[:, None, :, None], math.nan), transition, lengths)
     for found, expected in zip(after, before, strict=True):
         assert torch.equal(found, expected)
     short = posterior(unary[:3, :, :3], transition, lengths[:3])

@@ -82,8 +82,8 @@ def posterior(unary: Tensor, transition: Tensor, lengths: Tensor) -> Posterior:
     """
     # Tensors that were made in inference mode take no part in autograd: copies do.
     with torch.inference_mode(False), torch.enable_grad():
-        potentials = [tensor.detach().clone().requires_grad_() for tensor in (unary, transition)]
-        value = log_partition(*potentials, lengths.clone())
+        potentials = tuple(p.detach().clone().requires_grad_() for p in (unary, transition))
+        value = log_partition(potentials[0], potentials[1], lengths.clone())
         states, transitions = torch.autograd.grad(value.sum(), potentials, materialize_grads=True)
     return Posterior(value.detach(), states, transitions)
 
@@ -135,7 +135,9 @@ class _LogPartition(torch.autograd.Function):
         unary, transition, lengths, emission, matrix, forward, scale, inside = ctx.saved_tensors
         if torch.is_grad_enabled():
             gradients = differentiable_gradients(
-                lambda *tensors: [_on_logarithms(*tensors, lengths)], (unary, transition), [grad]
+                lambda *both: [_on_logarithms(both[0], both[1], lengths)],
+                (unary, transition),
+                [grad],
             )
             return *gradients, None
         within = inside[:, None, :, None].to(unary.dtype)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mfm_pipeline.models.hidden_states.chain import Posterior, log_partition, posterior
 from mfm_pipeline.models.hidden_states.joint import (
     Edges,
+    Term,
     check_joint_states,
     drawn,
     spread_over,
@@ -100,8 +102,10 @@ class HiddenField(nn.Module):
             ],
             (steps, n, *joint),
         )
-        static = [(label, (0, 1 + v)) for v, label in enumerate(self.label)]
-        moving = [(move, (0, 1 + v, 1 + views + v)) for v, move in enumerate(self.within)]
+        static: list[Term] = [(label, (0, 1 + v)) for v, label in enumerate(self.label)]
+        moving: list[Term] = [
+            (move, (0, 1 + v, 1 + views + v)) for v, move in enumerate(self.within)
+        ]
         for (v, w), term in zip(self.pairs, self.between, strict=True):
             if self.edges == "linked":
                 static.append((term, (0, 1 + v, 1 + w)))
@@ -137,9 +141,7 @@ class HCRF(nn.Module):
         If there are too many joint states.
     """
 
-    def __init__(
-        self, *, views: Views, states: int, classes: int, edges: Edges = "linked"
-    ) -> None:
+    def __init__(self, *, views: Views, states: int, classes: int, edges: Edges = "linked") -> None:
         super().__init__()
         self.views = views
         self.field = HiddenField(sizes=views.sizes, states=states, classes=classes, edges=edges)
@@ -148,3 +150,13 @@ class HCRF(nn.Module):
         """Return raw predictions, ``(n, classes)``; equal ones where there are no steps."""
         raw: Tensor = self.field(self.views.read(inputs), inputs.lengths)
         return raw
+
+    def cost(self, inputs: Inputs, labels: Tensor) -> Tensor:
+        """Return -log p(y | x), the mean over samples.
+
+        Parameters
+        ----------
+        inputs : Inputs
+        labels : Tensor of int64, shape (n,)
+        """
+        return functional.cross_entropy(self(inputs), labels)

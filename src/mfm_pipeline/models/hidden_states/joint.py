@@ -15,6 +15,9 @@ from mfm_pipeline.errors import ParameterError
 Edges = Literal["linked", "coupled"]
 """Between views: of the same step, or from each step of one to the next of the other."""
 
+Term = tuple[Tensor, Sequence[int]]
+"""A part of a potential, and the axes of the potential that its own axes are, ascending."""
+
 LIMIT = 1024
 """Joint states, whose square is what each step of a sample costs."""
 
@@ -59,13 +62,12 @@ def weights(states: Sequence[int], features: int) -> nn.Parameter:
     return drawn((*states, features), 1 / math.sqrt(features))
 
 
-def spread_over(terms: Iterable[tuple[Tensor, Sequence[int]]], shape: Sequence[int]) -> Tensor:
+def spread_over(terms: Iterable[Term], shape: Sequence[int]) -> Tensor:
     """Return the sum of terms that depend on some axes each, ``shape``.
 
     Parameters
     ----------
-    terms : iterable of (Tensor, sequence of int)
-        Each with the axes of the sum, ascending, that its own axes are.
+    terms : iterable of Term
     shape : sequence of int
     """
     total = None

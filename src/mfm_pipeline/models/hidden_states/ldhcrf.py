@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mfm_pipeline.models.hidden_states.chain import log_partition, posterior
 from mfm_pipeline.models.hidden_states.joint import (
     Edges,
+    Term,
     check_joint_states,
     drawn,
     spread_over,
@@ -55,9 +56,7 @@ class LDHCRF(nn.Module):
         If there are more than `joint.LIMIT` joint states, of all classes together.
     """
 
-    def __init__(
-        self, *, views: Views, states: int, classes: int, edges: Edges = "linked"
-    ) -> None:
+    def __init__(self, *, views: Views, states: int, classes: int, edges: Edges = "linked") -> None:
         super().__init__()
         count = len(views.sizes)
         check_joint_states(states, count, classes)
@@ -113,9 +112,7 @@ class LDHCRF(nn.Module):
         )[0]
         # Paths that stay with one label: a chain a class, of its own states alone.
         rows = torch.arange(self.classes, device=unary.device)
-        own = log_partition(
-            unary.transpose(1, 2), transition[rows, :, rows], inputs.lengths
-        )
+        own = log_partition(unary.transpose(1, 2), transition[rows, :, rows], inputs.lengths)
         return own[labels, torch.arange(len(labels), device=labels.device)] - anything
 
     def potentials(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
@@ -130,13 +127,15 @@ class LDHCRF(nn.Module):
         values = self.views.read(inputs)
         views, steps, n = len(values), *values[0].shape[:2]
         joint = (self.states,) * views
-        observed = [
+        observed: list[Term] = [
             (torch.einsum("tnd,ykd->tnyk", value, weight), (0, 1, 2, 3 + v))
             for v, (value, weight) in enumerate(zip(values, self.observation, strict=True))
         ]
-        static = [(label, (2, 3 + v)) for v, label in enumerate(self.label)]
+        static: list[Term] = [(label, (2, 3 + v)) for v, label in enumerate(self.label)]
         after = 2 + views
-        moving = [(move, (0, 1 + v, after - 1, after + v)) for v, move in enumerate(self.within)]
+        moving: list[Term] = [
+            (move, (0, 1 + v, after - 1, after + v)) for v, move in enumerate(self.within)
+        ]
         for (v, w), term in zip(self.pairs, self.between, strict=True):
             if self.edges == "linked":
                 static.append((term, (2, 3 + v, 3 + w)))

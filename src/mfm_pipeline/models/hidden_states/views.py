@@ -55,9 +55,9 @@ class Views:
     def observed(self, inputs: Inputs) -> list[Tensor]:
         """Return the steps of which each view observes something, ``(T, n)`` bool."""
         return [
-            _windows(
-                torch.stack([inputs.steps[name].T for name in names], dim=2), self.window
-            ).any(dim=2)
+            _windows(torch.stack([inputs.steps[name].T for name in names], dim=2), self.window).any(
+                dim=2
+            )
             for names in self._names()
         ]
 
