@@ -52,9 +52,10 @@ def log_partition(unary: Tensor, transition: Tensor, lengths: Tensor) -> Tensor:
         return _on_logarithms(unary, transition, lengths)
     unary, transition = full_precision(unary, transition)
     with torch.autocast(unary.device.type, enabled=False):
-        if not _can_be_scaled(unary, transition):
+        peak = unary.detach().amax(dim=3, keepdim=True)
+        if not _can_be_scaled(unary, peak, transition):
             return _on_logarithms(unary, transition, lengths)
-        result: Tensor = _LogPartition.apply(unary, transition, lengths)  # type: ignore[no-untyped-call]
+        result: Tensor = _LogPartition.apply(unary, transition, lengths, peak)  # type: ignore[no-untyped-call]
         return result
 
 
@@ -88,14 +89,29 @@ def posterior(unary: Tensor, transition: Tensor, lengths: Tensor) -> Posterior:
     return Posterior(value.detach(), states, transitions)
 
 
-def _can_be_scaled(unary: Tensor, transition: Tensor) -> bool:
+def log_partition_and_states(
+    unary: Tensor, transition: Tensor, lengths: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return log Z, ``(C, n)``, and p(h_t = i), ``(T, C, n, S)``, by one forward recursion.
+
+    Gradients flow through the first alone. Parameters are those of `log_partition`.
+    """
+    if not (torch.is_grad_enabled() and unary.requires_grad):
+        return posterior(unary, transition, lengths)[:2]
+    value = log_partition(unary, transition, lengths)
+    (states,) = torch.autograd.grad(value.sum(), unary, retain_graph=True)
+    return value, states
+
+
+def _can_be_scaled(unary: Tensor, peak: Tensor, transition: Tensor) -> bool:
     """Return whether no scaled probability can vanish that counts.
 
     Probabilities of the states at one step are at most exp(U + V) apart, where U and V
     are the largest spreads of u_t over states and of v; a product of two such with a
     potential each is a term of every sum below.
     """
-    spread = (unary.amax(dim=3) - unary.amin(dim=3)).amax() + transition.amax() - transition.amin()
+    low, high = transition.aminmax()
+    spread = (peak[..., 0] - unary.amin(dim=3)).amax() + high - low
     room = -math.log(torch.finfo(unary.dtype).tiny) - math.log(unary.shape[3]) - 1
     return bool(2 * spread < room)
 
@@ -113,9 +129,10 @@ class _LogPartition(torch.autograd.Function):
     """The fast path: scaled forward probabilities, then the backward recursion."""
 
     @staticmethod
-    def forward(ctx: Any, unary: Tensor, transition: Tensor, lengths: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, unary: Tensor, transition: Tensor, lengths: Tensor, peak: Tensor
+    ) -> Tensor:
         steps = len(unary)
-        peak = unary.amax(dim=3, keepdim=True)
         emission = (unary - peak).exp_()
         top = transition.amax(dim=(1, 2))[:, None]
         matrix = (transition - top[:, :, None]).exp_()
@@ -139,7 +156,7 @@ class _LogPartition(torch.autograd.Function):
                 (unary, transition),
                 [grad],
             )
-            return *gradients, None
+            return *gradients, None, None
         within = inside[:, None, :, None].to(unary.dtype)
         outside = 1 - within
         back = emission * within / scale
@@ -156,4 +173,4 @@ class _LogPartition(torch.autograd.Function):
         chains, size = transition.shape[0], transition.shape[1]
         left = forward[:-1].transpose(0, 1).reshape(chains, -1, size)
         right = (back[1:].mul_(weight)).transpose(0, 1).reshape(chains, -1, size)
-        return states, torch.bmm(left.transpose(1, 2), right).mul_(matrix), None
+        return states, torch.bmm(left.transpose(1, 2), right).mul_(matrix), None, None

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mfm_pipeline.models.hidden_states.chain import Posterior, log_partition, posterior
+from mfm_pipeline.models.hidden_states.chain import (
+    log_partition,
+    log_partition_and_states,
+)
 from mfm_pipeline.models.hidden_states.joint import (
     Edges,
     Term,
@@ -79,9 +82,17 @@ class HiddenField(nn.Module):
         """
         return log_partition(*self.potentials(values), lengths).T
 
-    def posterior(self, values: Sequence[Tensor], lengths: Tensor) -> Posterior:
-        """Return the posterior of the joint states given each class, without gradient."""
-        return posterior(*self.potentials(values), lengths)
+    def with_states(self, values: Sequence[Tensor], lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same, and the posterior of joint states given each class.
+
+        Returns
+        -------
+        Tensor, shape (n, classes)
+        Tensor, shape (T, classes, n, S)
+            p(h_t | y, x); no gradient flows through it. 0 behind a sample's last step.
+        """
+        value, states = log_partition_and_states(*self.potentials(values), lengths)
+        return value.T, states
 
     def potentials(self, values: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return the potentials of joint states and of transitions between them.

@@ -49,29 +49,34 @@ class Layer(nn.Module):
             sizes=[gates] * len(sizes), states=states, classes=classes, edges="linked"
         )
 
-    def forward(self, read: Sequences) -> tuple[Tensor, list[Tensor]]:
-        """Return raw scores of the classes, ``(n, classes)``, and each view's gates."""
-        gates = [
+    def forward(self, read: Sequences) -> Tensor:
+        """Return raw scores of the classes, ``(n, classes)``."""
+        raw: Tensor = self.field(self._gates(read), read.lengths)
+        return raw
+
+    def summarise(self, read: Sequences, threshold: float) -> tuple[Tensor, Sequences]:
+        """Return raw scores, and what the layer above reads.
+
+        Those are the means of the gates over groups of alike steps, without gradient.
+        """
+        gates = self._gates(read)
+        raw, states = self.field.with_states(gates, read.lengths)
+        groups = group_alike(self._distances(states, len(gates)), read.lengths, threshold)
+        pairs = [
+            group_means(gate.detach(), observed, groups)
+            for gate, observed in zip(gates, read.observed, strict=True)
+        ]
+        return raw, Sequences([v for v, _ in pairs], [o for _, o in pairs], groups.lengths)
+
+    def _gates(self, read: Sequences) -> list[Tensor]:
+        return [
             torch.sigmoid(gate(value)).masked_fill(~observed[:, :, None], 0)
             for gate, value, observed in zip(self.gates, *read[:2], strict=True)
         ]
-        return self.field(gates, read.lengths), gates
 
-    def summarise(self, read: Sequences, gates: list[Tensor], threshold: float) -> Sequences:
-        """Return what the layer above reads: means of the gates over groups of alike steps."""
-        gates = [gate.detach() for gate in gates]
-        groups = group_alike(self._distances(gates, read.lengths), read.lengths, threshold)
-        pairs = [
-            group_means(gate, observed, groups)
-            for gate, observed in zip(gates, read.observed, strict=True)
-        ]
-        return Sequences([v for v, _ in pairs], [o for _, o in pairs], groups.lengths)
-
-    def _distances(self, gates: list[Tensor], lengths: Tensor) -> Tensor:
+    def _distances(self, states: Tensor, views: int) -> Tensor:
         """Return how far each step's posteriors are from the next one's, ``(T - 1, n)``."""
-        states = self.field.posterior(gates, lengths).states
-        views, size = len(gates), self.field.states
-        joint = states.reshape(*states.shape[:3], *[size] * views)
+        joint = states.reshape(*states.shape[:3], *[self.field.states] * views)
         largest = joint.new_zeros(len(states) - 1, states.shape[2])
         for view in range(views):
             others = [3 + other for other in range(views) if other != view]
@@ -164,8 +169,9 @@ class HSSHCRF(nn.Module):
         scores = []
         for depth, layer in enumerate(self.layers, start=1):
             assert isinstance(layer, Layer)
-            raw, gates = layer(read)
-            scores.append(raw)
             if depth < len(self.layers):
-                read = layer.summarise(read, gates, self.threshold)
+                raw, read = layer.summarise(read, self.threshold)
+            else:
+                raw = layer(read)
+            scores.append(raw)
         return torch.stack(scores)
