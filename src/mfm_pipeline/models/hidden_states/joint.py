@@ -39,9 +39,9 @@ def check_joint_states(states: int, views: int, classes: int) -> None:
     """
     joint = classes * states**views
     if joint > LIMIT:
-        own = f" for each of {classes} classes" if classes > 1 else ""
+        own = f", for each of {classes} classes" if classes > 1 else ""
         raise ParameterError(
-            f"parameter 'states' is {states}: with {views} views{own} that makes "
+            f"parameter 'states' is {states}: {states} in each of {views} view(s){own} make "
             f"{joint:,} joint states; expected {LIMIT:,} or fewer"
         )
 
