@@ -165,8 +165,7 @@ class HSSHCRF(nn.Module):
 
     def by_layer(self, inputs: Inputs) -> Tensor:
         """Return the raw scores of each layer, ``(layers, n, classes)``."""
-        read = Sequences(self.views.read(inputs), self.views.observed(inputs), inputs.lengths)
-        scores = []
+        read, scores = self.read(inputs), []
         for depth, layer in enumerate(self.layers, start=1):
             assert isinstance(layer, Layer)
             if depth < len(self.layers):
@@ -175,3 +174,7 @@ class HSSHCRF(nn.Module):
                 raw = layer(read)
             scores.append(raw)
         return torch.stack(scores)
+
+    def read(self, inputs: Inputs) -> Sequences:
+        """Return what the first layer reads: the steps themselves."""
+        return Sequences(self.views.read(inputs), self.views.observed(inputs), inputs.lengths)
