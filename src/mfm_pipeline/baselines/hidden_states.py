@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field as Parameter
+from pydantic import Field
 from torch import Tensor, nn
 
 from mfm_pipeline.baselines.base import (
@@ -49,11 +49,11 @@ class ThmmOptions(HiddenStatesOptions):
         "variance_floor": Range(low=0.01, high=1.0, log=True),
     }
 
-    states: int = Parameter(default=4, ge=1, le=64)
-    restarts: int = Parameter(default=4, ge=1)
-    iterations: int = Parameter(default=30, ge=1)
-    tolerance: float = Parameter(default=1e-4, ge=0)
-    variance_floor: float = Parameter(default=0.1, gt=0)
+    states: int = Field(default=4, ge=1, le=64)
+    restarts: int = Field(default=4, ge=1)
+    iterations: int = Field(default=30, ge=1)
+    tolerance: float = Field(default=1e-4, ge=0)
+    variance_floor: float = Field(default=0.1, gt=0)
 
     def fit(self, corpus: Corpus, session: Session) -> FittedThmm:
         """Fit by Baum and Welch."""
@@ -91,7 +91,7 @@ class FittedThmm:
         return probability
 
 
-class Field(Protocol):
+class ConditionalField(Protocol):
     """A conditional random field, as a network that is trained."""
 
     def cost(self, inputs: Inputs, labels: Tensor) -> Tensor:
@@ -104,10 +104,10 @@ class FieldOptions(HiddenStatesOptions):
     early_fusion: ClassVar[bool] = False
     edges: ClassVar[Edges] = "linked"
 
-    states: int = Parameter(default=3, ge=1, description="Hidden states of each view.")
-    window: int = Parameter(default=0, ge=0, description="Steps around one observed with it.")
-    learning_rate: float = Parameter(default=0.01, gt=0, le=1)
-    weight_decay: float = Parameter(default=0.01, ge=0, le=1)
+    states: int = Field(default=3, ge=1, description="Hidden states of each view.")
+    window: int = Field(default=0, ge=0, description="Steps around one observed with it.")
+    learning_rate: float = Field(default=0.01, gt=0, le=1)
+    weight_decay: float = Field(default=0.01, ge=0, le=1)
 
     @abstractmethod
     def build(self, views: Views, classes: int) -> nn.Module:
@@ -133,7 +133,7 @@ class FieldOptions(HiddenStatesOptions):
 
 
 def _cost(network: nn.Module, inputs: Inputs, labels: Tensor) -> dict[str, Tensor]:
-    return {"task": cast("Field", network).cost(inputs, labels)}
+    return {"task": cast("ConditionalField", network).cost(inputs, labels)}
 
 
 _RATES: Space = {
@@ -150,7 +150,7 @@ class EfHcrfOptions(FieldOptions):
     space: ClassVar[Space] = {"states": Range(low=2, high=10), **_RATES}
     early_fusion: ClassVar[bool] = True
 
-    states: int = Parameter(default=4, ge=1, description="Hidden states.")
+    states: int = Field(default=4, ge=1, description="Hidden states.")
 
     def build(self, views: Views, classes: int) -> HCRF:
         """Return the field."""
@@ -164,7 +164,7 @@ class MvHcrfOptions(EfHcrfOptions):
     space: ClassVar[Space] = {"states": Range(low=2, high=4), **_RATES}
     early_fusion: ClassVar[bool] = False
 
-    states: int = Parameter(default=3, ge=1, description="Hidden states of each modality.")
+    states: int = Field(default=3, ge=1, description="Hidden states of each modality.")
 
 
 class CmvHcrfOptions(MvHcrfOptions):
@@ -181,7 +181,7 @@ class EfLdhcrfOptions(FieldOptions):
     space: ClassVar[Space] = {"states": Range(low=1, high=6), **_RATES}
     early_fusion: ClassVar[bool] = True
 
-    states: int = Parameter(default=3, ge=1, description="Hidden states of each class.")
+    states: int = Field(default=3, ge=1, description="Hidden states of each class.")
 
     def build(self, views: Views, classes: int) -> LDHCRF:
         """Return the field."""
@@ -195,7 +195,7 @@ class MvLdhcrfOptions(EfLdhcrfOptions):
     space: ClassVar[Space] = {"states": Range(low=1, high=3), **_RATES}
     early_fusion: ClassVar[bool] = False
 
-    states: int = Parameter(default=2, ge=1, description="Of each class and modality.")
+    states: int = Field(default=2, ge=1, description="Of each class and modality.")
 
 
 class CmvLdhcrfOptions(MvLdhcrfOptions):
@@ -218,10 +218,10 @@ class EfHsshcrfOptions(FieldOptions):
     }
     early_fusion: ClassVar[bool] = True
 
-    states: int = Parameter(default=4, ge=1, description="Hidden states in each layer.")
-    gates: int = Parameter(default=16, ge=1)
-    layers: int = Parameter(default=3, ge=1)
-    threshold: float = Parameter(default=0.1, ge=0)
+    states: int = Field(default=4, ge=1, description="Hidden states in each layer.")
+    gates: int = Field(default=16, ge=1)
+    layers: int = Field(default=3, ge=1)
+    threshold: float = Field(default=0.1, ge=0)
 
     def build(self, views: Views, classes: int) -> HSSHCRF:
         """Return the layers."""
@@ -242,4 +242,4 @@ class MvHsshcrfOptions(EfHsshcrfOptions):
     space: ClassVar[Space] = {**EfHsshcrfOptions.space, "states": Range(low=2, high=4)}
     early_fusion: ClassVar[bool] = False
 
-    states: int = Parameter(default=3, ge=1, description="Of each modality, in each layer.")
+    states: int = Field(default=3, ge=1, description="Of each modality, in each layer.")

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from mfm_pipeline.errors import ParameterError
@@ -94,6 +96,27 @@ def test_hcrf_sums_over_every_path(case: tuple[Views, Edges, int]) -> None:
         for y in range(CLASSES):
             expected = literal.hcrf_log_partition(model.field, observed, y)
             assert raw[row, y].item() == pytest.approx(expected, abs=1e-9)
+
+
+@settings(max_examples=10)
+@given(
+    views=st.integers(1, 3),
+    edges=st.sampled_from(["linked", "coupled"]),
+    n=st.integers(4, 9),
+    seed=st.integers(0, 10_000),
+)
+def test_hcrf_of_any_views_and_whatever_is_missing(
+    views: int, edges: Edges, n: int, seed: int
+) -> None:
+    features = {"a": 2, "b": 1, "c": 1}
+    groups = {1: [["a", "b", "c"]], 2: [["a"], ["b", "c"]], 3: [["a"], ["b"], ["c"]]}[views]
+    of = Views(tuple(tuple((name, features[name]) for name in group) for group in groups))
+    split = ragged_split(features, n=n, steps=STEPS, seed=seed)
+    inputs = Inputs.from_split(split).to("cpu", torch.float64)
+    model = built(HCRF, (of, edges, 2), seed)
+    raw = model(inputs)
+    expected = literal.hcrf_log_partition(model.field, seen(of, inputs, n - 1), 1)
+    assert raw[n - 1, 1].item() == pytest.approx(expected, abs=1e-9)
 
 
 def test_hcrf_learns_by_the_gradient_of_what_is_enumerated(

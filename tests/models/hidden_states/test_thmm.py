@@ -13,6 +13,7 @@ from hmmlearn.hmm import GaussianHMM
 from scipy import stats
 from torch import Tensor
 
+from mfm_pipeline.errors import DataError
 from mfm_pipeline.models import Inputs
 from mfm_pipeline.models.hidden_states.gaussian_hmm import GaussianHmm, Streams
 from mfm_pipeline.models.hidden_states.thmm import THMM
@@ -229,6 +230,13 @@ def test_a_modality_that_a_class_never_has_says_nothing() -> None:
     assert model.predict(inputs).isfinite().all()
     only = inputs.without({name: torch.ones(90, dtype=torch.bool) for name in FEATURES})
     assert model.predict(only).isfinite().all()
+
+
+def test_samples_without_any_step_are_refused() -> None:
+    inputs, labels = classified()
+    without = torch.tensor([0, 5])
+    with pytest.raises(DataError, match="none of 2 training samples has a step"):
+        THMM(inputs[without], labels[without], **SETTINGS)
 
 
 def test_same_seed_same_numbers() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -43,29 +44,30 @@ def group_alike(distances: Tensor, lengths: Tensor, threshold: float) -> Groups:
     threshold : float
         Up to which single steps become one; the larger, the fewer groups.
     """
-    edges, n = distances.shape
-    device = distances.device
-    samples = torch.arange(n, device=device)
-    behind = torch.arange(1, edges + 1, device=device)[:, None] >= lengths
-    distance, order = distances.detach().masked_fill(behind, torch.inf).sort(dim=0, stable=True)
-    # A group is an interval: its first and last step know each other, and its slack, the
-    # largest distance that it takes part in.
-    step = torch.arange(edges + 1, device=device)[:, None].repeat(1, n)
-    first, last = step.clone(), step.clone()
-    slack = distances.new_full((edges + 1, n), threshold)
-    cut = torch.ones(edges + 1, n, dtype=torch.int64, device=device)
-    for d, edge in zip(distance, order, strict=True):
-        start, end = first[edge, samples], last[edge + 1, samples]
-        joined = d <= torch.minimum(slack[start, samples], slack[edge + 1, samples])
+    steps, n = len(distances) + 1, distances.shape[1]
+    size, away = lengths.cpu().numpy(), distances.detach().cpu().numpy()
+    away = np.where(np.arange(1, steps)[:, None] < size, away, np.inf)
+    order = away.argsort(axis=0, kind="stable")
+    samples = np.arange(n)
+    # A group is an interval, whose first and last step know each other. Its slack is the
+    # largest distance at which it still takes part.
+    first = np.arange(steps)[:, None].repeat(n, axis=1)
+    last = first.copy()
+    slack = np.full((steps, n), threshold)
+    begins = np.ones((steps, n), dtype=np.int64)
+    for edge in order:
+        start, end, distance = first[edge, samples], last[edge + 1, samples], away[edge, samples]
+        joined = distance <= np.minimum(slack[start, samples], slack[edge + 1, samples])
         rows = samples[joined]
-        start, end, edge = start[joined], end[joined], edge[joined]
+        start, end = start[joined], end[joined]
         last[start, rows], first[end, rows] = end, start
         # Distances come in ascending order: the last one is the largest.
-        slack[start, rows] = d[joined] + threshold / (end - start + 1)
-        cut[edge + 1, rows] = 0
-    of_step = cut.cumsum(dim=0) - 1
-    ends = of_step[(lengths - 1).clamp(min=0), samples] + 1
-    return Groups(of_step, ends.masked_fill(lengths == 0, 0))
+        slack[start, rows] = distance[joined] + threshold / (end - start + 1)
+        begins[edge[joined] + 1, rows] = 0
+    of_step = begins.cumsum(axis=0) - 1
+    groups = np.where(size > 0, of_step[np.maximum(size - 1, 0), samples] + 1, 0)
+    device = distances.device
+    return Groups(torch.from_numpy(of_step).to(device), torch.from_numpy(groups).to(device))
 
 
 def group_means(values: Tensor, observed: Tensor, groups: Groups) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mfm_pipeline.errors import DataError
 from mfm_pipeline.models.hidden_states.gaussian_hmm import GaussianHmm, Streams
 from mfm_pipeline.models.inputs import Inputs
 
@@ -35,6 +36,11 @@ class THMM:
     variance_floor : float
         Smallest variance of a feature, as a share of its variance in training.
     seed : int
+
+    Raises
+    ------
+    DataError
+        If no sample has a step.
     """
 
     def __init__(
@@ -54,6 +60,8 @@ class THMM:
         self.classes = classes
         streams = self._streams(inputs)
         known = streams.lengths > 0
+        if not known.any():
+            raise DataError(f"none of {len(inputs)} training samples has a step; expected some")
         streams, labels = streams.select(known), labels[known]
         counts = torch.bincount(labels, minlength=classes)
         self.seen = counts.nonzero()[:, 0]
