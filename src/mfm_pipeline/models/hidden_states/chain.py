@@ -20,12 +20,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from mfm_pipeline.models.recurrent.dispatch import (
-    differentiable_gradients,
-    full_precision,
-    transforms_are_active,
-)
+from mfm_pipeline.models.recurrent.dispatch import full_precision
 
 
 def log_partition(unary: Tensor, transition: Tensor, lengths: Tensor) -> Tensor:
@@ -48,8 +45,6 @@ def log_partition(unary: Tensor, transition: Tensor, lengths: Tensor) -> Tensor:
     """
     behind = torch.arange(len(unary), device=unary.device)[:, None] >= lengths
     unary = unary.masked_fill(behind[:, None, :, None], 0)
-    if transforms_are_active():
-        return _on_logarithms(unary, transition, lengths)
     unary, transition = full_precision(unary, transition)
     with torch.autocast(unary.device.type, enabled=False):
         peak = unary.detach().amax(dim=3, keepdim=True)
@@ -117,7 +112,7 @@ def _can_be_scaled(unary: Tensor, peak: Tensor, transition: Tensor) -> bool:
 
 
 def _on_logarithms(unary: Tensor, transition: Tensor, lengths: Tensor) -> Tensor:
-    """Return log Z in operations that autograd and `torch.func` know."""
+    """Return log Z by `torch.logsumexp` at every step, for autograd to go back over."""
     forward = unary[0]
     for t in range(1, len(unary)):
         ahead = torch.logsumexp(forward[..., None] + transition[:, None], dim=2) + unary[t]
@@ -144,33 +139,27 @@ class _LogPartition(torch.autograd.Function):
             torch.div(ahead, scale[t], out=forward[t])
         inside = torch.arange(steps, device=unary.device)[:, None] < lengths
         logs = (scale.log() + peak)[..., 0].masked_fill_(~inside[:, None], 0)
-        ctx.save_for_backward(unary, transition, lengths, emission, matrix, forward, scale, inside)
+        ctx.save_for_backward(emission, matrix, forward, scale, inside)
         return logs.sum(dim=0) + top * (lengths - 1).clamp(min=0)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        unary, transition, lengths, emission, matrix, forward, scale, inside = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            gradients = differentiable_gradients(
-                lambda *both: [_on_logarithms(both[0], both[1], lengths)],
-                (unary, transition),
-                [grad],
-            )
-            return *gradients, None, None
-        within = inside[:, None, :, None].to(unary.dtype)
+        emission, matrix, forward, scale, inside = ctx.saved_tensors
+        within = inside[:, None, :, None].to(emission.dtype)
         outside = 1 - within
         back = emission * within / scale
         messages = torch.empty_like(back)
         messages[-1] = 1
         transposed = matrix.transpose(1, 2).contiguous()
-        for t in range(len(unary) - 1, 0, -1):
+        for t in range(len(emission) - 1, 0, -1):
             back[t] *= messages[t]
             # Behind a sample's last step the message is 1, as it is at the last.
             expected = outside[t].expand_as(back[t])
             torch.baddbmm(expected, back[t], transposed, out=messages[t - 1])
         weight = grad[:, :, None]
         states = (messages.mul_(forward)).mul_(within).mul_(weight)
-        chains, size = transition.shape[0], transition.shape[1]
+        chains, size = matrix.shape[:2]
         left = forward[:-1].transpose(0, 1).reshape(chains, -1, size)
         right = (back[1:].mul_(weight)).transpose(0, 1).reshape(chains, -1, size)
         return states, torch.bmm(left.transpose(1, 2), right).mul_(matrix), None, None
