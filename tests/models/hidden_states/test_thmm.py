@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -195,6 +196,22 @@ def test_classes_that_differ_in_order_alone_are_told_apart() -> None:
     # Samples that begin late have only the second level.
     whole = unseen.lengths > 6
     assert (probability.argmax(dim=1) == truth)[whole].double().mean() > 0.9
+
+
+def test_the_likeliest_of_all_beginnings_is_kept() -> None:
+    inputs, _ = classified()
+    labels = torch.zeros(90, dtype=torch.int64)
+    fixed = SETTINGS | {"classes": 1, "states": 4, "iterations": 8, "tolerance": 0.0}
+    # What more restarts draw begins with what fewer of them draw.
+    explained = [
+        THMM(inputs, labels, **fixed | {"restarts": count})
+        .models.log_likelihood(streams(inputs))
+        .sum()
+        .item()
+        for count in range(1, 7)
+    ]
+    assert all(after >= before - 1e-6 for before, after in pairwise(explained))
+    assert explained[-1] > explained[0] + 1
 
 
 def test_probabilities_are_prior_times_likelihood() -> None:
