@@ -15,7 +15,22 @@ from mfm_pipeline.baselines.base import (
     Session,
     Space,
 )
-from mfm_pipeline.baselines.classical import MajorityOptions
+from mfm_pipeline.baselines.classical import (
+    BoostingOptions,
+    ForestOptions,
+    LogisticOptions,
+    MajorityOptions,
+    RidgeOptions,
+    SvmOptions,
+)
+from mfm_pipeline.baselines.deep import EarlyFusionOptions, MemoryFusionOptions
+from mfm_pipeline.baselines.factorized import (
+    MfmEarlyFusionOptions,
+    MfmKlOptions,
+    MfmLateFusionOptions,
+    MfmMemoryFusionOptions,
+    MfmOptions,
+)
 from mfm_pipeline.baselines.hidden_states import (
     CmvHcrfOptions,
     CmvLdhcrfOptions,
@@ -30,6 +45,11 @@ from mfm_pipeline.baselines.hidden_states import (
 
 BASELINES: dict[str, type[BaselineOptions]] = {
     "majority": MajorityOptions,
+    "ridge": RidgeOptions,
+    "logistic": LogisticOptions,
+    "rf": ForestOptions,
+    "gbt": BoostingOptions,
+    "svm": SvmOptions,
     "thmm": ThmmOptions,
     "ef_hcrf": EfHcrfOptions,
     "ef_ldhcrf": EfLdhcrfOptions,
@@ -39,6 +59,13 @@ BASELINES: dict[str, type[BaselineOptions]] = {
     "cmv_ldhcrf": CmvLdhcrfOptions,
     "ef_hsshcrf": EfHsshcrfOptions,
     "mv_hsshcrf": MvHsshcrfOptions,
+    "ef_lstm": EarlyFusionOptions,
+    "mfn": MemoryFusionOptions,
+    "mfm_ef_lstm": MfmEarlyFusionOptions,
+    "mfm_late_fusion": MfmLateFusionOptions,
+    "mfm_mfn": MfmMemoryFusionOptions,
+    "mfm_kl": MfmKlOptions,
+    "mfm": MfmOptions,
 }
 
 __all__ = [
