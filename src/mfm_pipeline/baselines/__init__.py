@@ -45,6 +45,17 @@ from mfm_pipeline.baselines.factorized import (
     MfmTensorFusionOptions,
     MfmTransformerOptions,
 )
+from mfm_pipeline.baselines.hidden_states import (
+    CmvHcrfOptions,
+    CmvLdhcrfOptions,
+    EfHcrfOptions,
+    EfHsshcrfOptions,
+    EfLdhcrfOptions,
+    MvHcrfOptions,
+    MvHsshcrfOptions,
+    MvLdhcrfOptions,
+    ThmmOptions,
+)
 
 BASELINES: dict[str, type[BaselineOptions]] = {
     "majority": MajorityOptions,
@@ -53,6 +64,15 @@ BASELINES: dict[str, type[BaselineOptions]] = {
     "rf": ForestOptions,
     "gbt": BoostingOptions,
     "svm": SvmOptions,
+    "thmm": ThmmOptions,
+    "ef_hcrf": EfHcrfOptions,
+    "ef_ldhcrf": EfLdhcrfOptions,
+    "mv_hcrf": MvHcrfOptions,
+    "mv_ldhcrf": MvLdhcrfOptions,
+    "cmv_hcrf": CmvHcrfOptions,
+    "cmv_ldhcrf": CmvLdhcrfOptions,
+    "ef_hsshcrf": EfHsshcrfOptions,
+    "mv_hsshcrf": MvHsshcrfOptions,
     "df": DeepFusionOptions,
     "ef_lstm": EarlyFusionOptions,
     "ef_slstm": EarlyFusionStackedOptions,
