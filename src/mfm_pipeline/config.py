@@ -19,8 +19,15 @@ SAMPLE_CORPUS = "sample"
 DIGITS = "digits"
 NAMESPACES = (DIGITS,)
 
-# What may be said shortly on the command line, and what it stands for, in every namespace.
-SHORT_NAMES = {"seed": "training.seed", "resume": "training.resume"}
+# What may be said shortly on the command line, and what it stands for: of training in every
+# namespace.
+TRAINING = "training"
+SHORT_NAMES = {
+    "seed": f"{TRAINING}.seed",
+    "resume": f"{TRAINING}.resume",
+    "models": "baselines.models",
+    "cluster": "baselines.cluster",
+}
 # Read by the catalog, not by nodes.
 CATALOG_NAMES = {"raw_root"}
 
@@ -95,9 +102,10 @@ def _in_subfolder(entry: Any, corpus: str) -> Any:
 def _expand_short_names(given: Mapping[str, Any]) -> dict[str, Any]:
     expanded: dict[str, Any] = {k: v for k, v in given.items() if k not in SHORT_NAMES}
     for short in SHORT_NAMES.keys() & given.keys():
-        for namespace in ("", *NAMESPACES):
-            path = f"{namespace}.{SHORT_NAMES[short]}".lstrip(".").split(".")
-            expanded = _with(expanded, path, given[short])
+        path = SHORT_NAMES[short].split(".")
+        places = ("", *NAMESPACES) if path[0] == TRAINING else ("",)
+        for namespace in places:
+            expanded = _with(expanded, [*filter(None, [namespace]), *path], given[short])
     return expanded
 
 

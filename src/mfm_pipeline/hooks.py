@@ -128,11 +128,12 @@ def _flat_parameters(pipeline: Pipeline, catalog: Catalog) -> dict[str, str]:
     for name in sorted(pipeline.inputs()):
         if name.startswith("params:"):
             for key, value in flatten(name.removeprefix("params:"), catalog.load(name)):
-                flat[key] = _short(value)
+                flat[key] = short(value)
     return {key: value for key, value in flat.items() if not key.endswith(NOT_TRACKED)}
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Return a parameter as MLflow may take it."""
     text = str(value)
     return text if len(text) <= LONGEST_PARAMETER else f"{len(value)} values"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Self
@@ -47,6 +49,11 @@ def flatten(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from flatten(f"{name}.{key}", inner)
     else:
         yield name, value
+
+
+def key_of(content: Any) -> str:
+    """Return a name for files by whatever JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _describe(model: type[BaseModel], error: ValidationError) -> str:

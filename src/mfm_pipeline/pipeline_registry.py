@@ -16,6 +16,7 @@ from mfm_pipeline.pipelines import (
     report,
     sample,
     train_ablations,
+    train_baselines,
     train_mfm,
     train_surrogate,
 )
@@ -38,6 +39,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "report": report.create_pipeline(),
         "predict": predict.create_pipeline(),
         "train_ablations": train_ablations.create_pipeline(),
+        "train_baselines": train_baselines.create_pipeline(),
         "train_mfm": training,
         "train_mfm_digits": digits,
         "train_surrogate": train_surrogate.create_pipeline(),

@@ -22,6 +22,7 @@ from mfm_pipeline.datasets.atomic import replacing
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.evaluation import SentimentOptions, predictions_of, score
 from mfm_pipeline.models import Blueprint, ModelOptions
+from mfm_pipeline.options import key_of
 from mfm_pipeline.pipelines.states import State
 from mfm_pipeline.training import TrainingOptions, fit
 
@@ -54,11 +55,6 @@ class Trial:
             self.training.model_dump(mode="json", exclude={"resume"}),
         ]
         return key_of(content)
-
-
-def key_of(content: Any) -> str:
-    """Return a name for files by whatever JSON can hold."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def fingerprint(corpus: Corpus) -> str:

@@ -2,5 +2,13 @@
 
 from mfm_pipeline.training.fit import TrainedModel, fit
 from mfm_pipeline.training.options import Monitor, TrainingOptions
+from mfm_pipeline.training.predictor import TrainedPredictor, fit_predictor
 
-__all__ = ["Monitor", "TrainedModel", "TrainingOptions", "fit"]
+__all__ = [
+    "Monitor",
+    "TrainedModel",
+    "TrainedPredictor",
+    "TrainingOptions",
+    "fit",
+    "fit_predictor",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import mlflow
@@ -138,6 +138,24 @@ class Watch(Callback):
                 self.show(pl_module.model, epochs)
 
 
+class AfterEpoch(Callback):
+    """Tell whoever wants to know what each epoch cost.
+
+    Parameters
+    ----------
+    tell : callable
+        Takes the costs by their MLflow names; what it raises stops the training.
+    """
+
+    def __init__(self, tell: Callable[[Mapping[str, float]], None]) -> None:
+        self.tell = tell
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Tell the costs of the epoch, validation included."""
+        assert isinstance(pl_module, TrainingModule)
+        self.tell(pl_module.epoch_costs)
+
+
 class ResumableEarlyStopping(EarlyStopping):
     """Early stopping that stays stopped when the run is resumed."""
 
@@ -157,13 +175,15 @@ class EpochProgress(ProgressBar):
         What is trained.
     lines : int
         Of the log, where there is no terminal.
+    enabled : bool
+        Whether to show anything.
     """
 
-    def __init__(self, name: str, lines: int = 10) -> None:
+    def __init__(self, name: str, lines: int = 10, *, enabled: bool = True) -> None:
         super().__init__()
         self._name = name
         self._lines = lines
-        self._enabled = True
+        self._enabled = enabled
         self._bar: tqdm[Any] | None = None
 
     def disable(self) -> None:

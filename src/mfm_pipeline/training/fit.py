@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from mfm_pipeline.data import Corpus, Split, Targets
 from mfm_pipeline.errors import DataError, ParameterError
 from mfm_pipeline.models import MFM, Blueprint, Inputs, ModelOptions
 from mfm_pipeline.objectives import Objective
-from mfm_pipeline.training.callbacks import EpochProgress, Watch
+from mfm_pipeline.training.callbacks import AfterEpoch, EpochProgress, Watch
 from mfm_pipeline.training.loop import train_best
 from mfm_pipeline.training.module import MfmTraining
 from mfm_pipeline.training.options import TrainingOptions
@@ -51,6 +52,9 @@ def fit(
     options: TrainingOptions,
     checkpoints: Path,
     show: Callable[[MFM, int], None] | None = None,
+    *,
+    after_epoch: Callable[[Mapping[str, float]], None] | None = None,
+    progress: bool = True,
 ) -> TrainedModel:
     """Train an MFM on the training split, keeping the best validation epoch.
 
@@ -64,6 +68,10 @@ def fit(
         With ``options.resume``, training goes on from the last one there.
     show : callable, optional
         Shown the model and the number of epochs, every ``options.samples_every``.
+    after_epoch : callable, optional
+        Told the costs of every epoch; what it raises stops the training.
+    progress : bool
+        Whether to show a bar.
 
     Returns
     -------
@@ -79,7 +87,7 @@ def fit(
         checkpoint does not fit them.
     """
     model_options.check_modalities((*corpus.train.modalities, *corpus.left_out))
-    _check_targets(corpus)
+    check_targets(corpus)
     if options.monitor == "valid/error" and corpus.train.targets.task != "multiclass":
         raise ParameterError(
             f"training.monitor is valid/error, and the task of corpus {corpus.name} "
@@ -89,8 +97,8 @@ def fit(
     blueprint = Blueprint.of(corpus.train, model_options, corpus.preparation)
     model = blueprint.build()
     if blueprint.task == "regression" and options.standardise_targets:
-        model.set_target_scale(*_center_and_spread(corpus.train.targets.values))
-    usable = _usable(corpus.train, "train", model)
+        model.set_target_scale(*center_and_spread(corpus.train.targets.values))
+    usable = usable_samples(corpus.train, "train", model.reads)
     model.calibrate(Inputs.from_split(corpus.train.select(usable.numpy())))
     kind = "hybrid model" if model.modalities else "discriminative model"
     fusion = "no" if model.fusion is None else model_options.fusion
@@ -109,20 +117,29 @@ def fit(
         data={name: as_tensors(corpus.splits[name], model) for name in ("train", "valid")},
         options=options,
     )
-    watch = [Watch(show, options.samples_every)] if show and options.samples_every else []
-    samples = {"train": usable, "valid": _usable(corpus.valid, "valid", model)}
-    progress = EpochProgress("Training MFM")
-    history = train_best(module, samples, options, checkpoints, progress, watch)
+    watch: list[Callback] = [AfterEpoch(after_epoch)] if after_epoch else []
+    if show and options.samples_every:
+        watch.append(Watch(show, options.samples_every))
+    samples = {"train": usable, "valid": usable_samples(corpus.valid, "valid", model.reads)}
+    bar = EpochProgress("Training MFM", enabled=progress)
+    history = train_best(module, samples, options, checkpoints, bar, watch)
     return TrainedModel(model, blueprint, pd.DataFrame(history))
 
 
-def _usable(split: Split, name: str, model: MFM) -> Tensor:
-    """Return the positions of samples that have at least one modality the model reads."""
-    positions = np.flatnonzero(split.has_any(model.reads))
+def usable_samples(split: Split, name: str, reads: Iterable[str]) -> Tensor:
+    """Return the positions of samples that have at least one of the modalities that are read.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two.
+    """
+    read = tuple(reads)
+    positions = np.flatnonzero(split.has_any(read))
     if len(positions) < 2:
         raise DataError(
             f"split '{name}' has {len(positions)} sample(s) with any of the modalities "
-            f"{', '.join(model.reads)}; expected 2 or more"
+            f"{', '.join(read)}; expected 2 or more"
         )
     return torch.from_numpy(positions)
 
@@ -135,7 +152,14 @@ def as_tensors(split: Split, model: MFM) -> tuple[Inputs, Tensor]:
     return Inputs.from_split(split), targets
 
 
-def _check_targets(corpus: Corpus) -> None:
+def check_targets(corpus: Corpus) -> None:
+    """Check that there is something to learn.
+
+    Raises
+    ------
+    DataError
+        If a target is constant in the training split.
+    """
     targets = corpus.train.targets
     for name, constant in zip(targets.names, _constant(targets), strict=True):
         if constant:
@@ -152,8 +176,8 @@ def _constant(targets: Targets) -> NDArray[np.bool_]:
     return np.asarray(np.ptp(targets.values, axis=0) == 0)
 
 
-def _center_and_spread(values: NDArray[Any]) -> tuple[Tensor, Tensor]:
-    """Return median and standard deviation of each target, ``(k,)``."""
+def center_and_spread(values: NDArray[Any]) -> tuple[Tensor, Tensor]:
+    """Return median and standard deviation of each regression target, ``(k,)``."""
     return torch.from_numpy(np.median(values, axis=0)), torch.from_numpy(values.std(axis=0))
 
 

@@ -21,6 +21,7 @@ from mfm_pipeline.models import MFM, Blueprint
 from mfm_pipeline.models.surrogate import Pattern
 from mfm_pipeline.models.surrogate_blueprint import SurrogateBlueprint
 from mfm_pipeline.models.surrogate_options import SurrogateOptions
+from mfm_pipeline.options import key_of
 from mfm_pipeline.pipelines.ingest_features.nodes import (
     fit_scaling,
     fit_selection,
@@ -33,7 +34,6 @@ from mfm_pipeline.pipelines.trials import (
     check_same_data,
     fingerprint,
     fingerprint_of_weights,
-    key_of,
     remove_folders,
     run_once,
     train_once,

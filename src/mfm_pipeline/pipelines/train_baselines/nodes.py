@@ -1,0 +1,260 @@
+"""Nodes that search every model's setting by equal budgets, and fit the best with several seeds."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from tqdm import tqdm
+
+from mfm_pipeline.baselines import BASELINES
+from mfm_pipeline.baselines.adapt import applies, metric_of
+from mfm_pipeline.data import Corpus
+from mfm_pipeline.errors import ParameterError, TrainingError
+from mfm_pipeline.evaluation import EvaluationOptions
+from mfm_pipeline.models import ModelOptions
+from mfm_pipeline.options import key_of
+from mfm_pipeline.pipelines.provenance import stated
+from mfm_pipeline.pipelines.tags import tag_run
+from mfm_pipeline.pipelines.train_baselines.options import BaselineSearchOptions
+from mfm_pipeline.pipelines.train_baselines.tracking import log_fit
+from mfm_pipeline.pipelines.trials import fingerprint, remove_folders
+from mfm_pipeline.search.engine import ATTEMPTS, Engine, engine, first_line
+from mfm_pipeline.search.results import ResultStore
+from mfm_pipeline.search.study import Budget, Fit, ModelSearch
+from mfm_pipeline.search.work import Result, Work, decided, scores
+from mfm_pipeline.training import TrainingOptions
+
+log = logging.getLogger(__name__)
+
+STUDIES = "studies.db"
+NOT_APPLICABLE = "n/a"
+
+
+def search(
+    corpus: Corpus,
+    model: ModelOptions,
+    training: TrainingOptions,
+    evaluation: EvaluationOptions,
+    options: BaselineSearchOptions,
+    place: Path,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Let every model search its setting on valid, and fit its best one with every seed.
+
+    With ``training.resume`` a search that was broken off goes on: studies and results lie
+    in `place`.
+
+    Returns
+    -------
+    trials : DataFrame
+        A row a fit: ``model``, ``label``, ``family``, ``state`` (``complete``, ``pruned``,
+        ``failed``; ``n/a`` for a model that cannot learn the task), ``final`` (a seed of the
+        best setting), ``trial`` (-1 for further seeds), ``seed``, ``setting`` (JSON),
+        ``parameters``, ``seconds``, ``error``, ``valid/<metric>``, and of final ones
+        ``test/<metric>``; stated, see `provenance.stated`.
+    predictions : DataFrame
+        Of final fits on test: ``model``, ``seed``, ``id``, ``target`` (empty for classes),
+        ``true`` and ``predicted`` values, class indices, or 0 and 1.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter names what is not there.
+    TrainingError
+        If no model could be fitted.
+    """
+    tag_run(corpus)
+    targets, sentiment = corpus.train.targets, evaluation.sentiment
+    if training.monitor == "valid/error":
+        # Not every model has it, and all are to be chosen alike.
+        training = training.model_copy(update={"monitor": "valid/task"})
+    storage = options.storage or f"sqlite:///{(place / STUDIES).resolve()}"
+    if not training.resume:
+        remove_folders(place)
+        if options.storage is None:
+            (place / STUDIES).unlink(missing_ok=True)
+    data = fingerprint(corpus)
+    results = ResultStore(place, data)
+    chosen = [name for name in options.models if applies(BASELINES[name], targets, sentiment)]
+    searches = {}
+    for name in chosen:
+        template = Work(name, {}, training.model_copy(update={"resume": False}), model, sentiment)
+        default, space = options.default_of(name), options.space_of(name)
+        content = [data, template.training.model_dump(mode="json"), model.model_dump(mode="json")]
+        content += [default.model_dump(mode="json"), {k: v.model_dump() for k, v in space.items()}]
+        searches[name] = ModelSearch(
+            template,
+            default,
+            space,
+            Budget(options.trials, options.minutes, options.seeds, options.pruning),
+            metric=metric_of(BASELINES[name], targets, sentiment),
+            study=_study(storage, f"{corpus.name}/{name}/{key_of(content)}", training.resume),
+            storage=storage,
+            results=results,
+        )
+    with engine(corpus, options.machines, training) as workers:
+        _run(searches, workers, results)
+    rows = [row for name in options.models for row in _rows(name, searches.get(name), corpus)]
+    if searches and not any(row["final"] for row in rows):
+        errors = "; ".join(f"{row['model']}: {row['error']}" for row in rows if row["error"])
+        raise TrainingError(f"no model could be fitted to corpus {corpus.name}: {errors}")
+    table = stated(
+        pd.DataFrame(rows),
+        corpus,
+        seeds=range(training.seed, training.seed + options.seeds),
+        settings={"model": model, "training": training, "baselines": options},
+    )
+    return table, _predictions(searches, corpus)
+
+
+def _study(storage: str, name: str, resume: bool) -> optuna.Study:
+    try:
+        if not resume and name in optuna.get_all_study_names(storage):
+            optuna.delete_study(study_name=name, storage=storage)
+        return optuna.create_study(
+            storage=storage, study_name=name, direction="maximize", load_if_exists=True
+        )
+    except Exception as error:
+        raise ParameterError(
+            f"baselines.storage is {storage}: {first_line(error)}; expected the URL of a database "
+            "that can be reached, sqlite:///FILE or postgresql://USER@HOST/NAME"
+        ) from error
+
+
+def _run(searches: Mapping[str, ModelSearch], workers: Engine, results: ResultStore) -> None:
+    """Keep all workers busy until every search is finished."""
+    pending: dict[Future[Result], tuple[ModelSearch, Fit, int]] = {}
+    total = sum(search.planned for search in searches.values())
+    with tqdm(total=total, desc="Baselines", unit="fit", leave=False, disable=None) as bar:
+
+        def record(search: ModelSearch, fit: Fit, result: Result) -> None:
+            search.record(fit, result)
+            bar.update()
+            if search.finished:
+                _tell(search)
+
+        while True:
+            found = False
+            for search, fit in _give(searches, len(pending), workers.workers):
+                known = results.load(fit.work)
+                if known is None:
+                    pending[workers.submit(fit.work)] = (search, fit, 1)
+                else:
+                    record(search, fit, known)
+                    found = True
+            if found:
+                continue
+            if not pending:
+                return
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                search, fit, attempt = pending.pop(future)
+                error = future.exception()
+                if error is not None and workers.lost(error) and attempt < ATTEMPTS:
+                    log.warning("%s: a process died; its work is done again", search.name)
+                    pending[workers.submit(fit.work)] = (search, fit, attempt + 1)
+                    continue
+                result = _failed(error) if error is not None else future.result()
+                log_fit(fit, result)
+                record(search, fit, result)
+
+
+def _give(
+    searches: Mapping[str, ModelSearch], busy: int, workers: int
+) -> Iterator[tuple[ModelSearch, Fit]]:
+    """Yield what to do next: one fit a model at a time, unless there are workers to spare."""
+    open_ones = [search for search in searches.values() if not search.finished]
+    each = max(1, workers // max(1, len(open_ones)))
+    for search in open_ones:
+        while busy < workers and search.in_progress < each and (fit := search.next()) is not None:
+            busy += 1
+            yield search, fit
+
+
+def _failed(error: BaseException) -> Result:
+    return Result("failed", 0.0, error=first_line(error))
+
+
+def _tell(search: ModelSearch) -> None:
+    """Say what came of a model."""
+    best = search.best
+    states = [result.state for fit, result in search.done if fit.trial >= 0]
+    tried = f"{len(states)} trial(s)"
+    for state in ("pruned", "failed"):
+        if state in states:
+            tried += f", {states.count(state)} {state}"
+    if best is None:
+        errors = [result.error for _, result in search.done if result.error]
+        log.warning("%s: %s; %s", search.name, tried, errors[0] if errors else "none ended")
+        return
+    values = [r.valid[search.metric] for f, r in _final(search) if r.state == "complete"]
+    log.info(
+        "%s: %s %.3f on valid, mean of %d seed(s); %s",
+        search.name, search.metric, np.mean(values), len(values), tried,
+    )  # fmt: skip
+
+
+def _final(search: ModelSearch) -> list[tuple[Fit, Result]]:
+    """Return the fits of the best setting, one a seed."""
+    best = search.best
+    return [(f, r) for f, r in search.done if best is not None and (f is best or f.trial < 0)]
+
+
+def _rows(name: str, search: ModelSearch | None, corpus: Corpus) -> Iterator[dict[str, Any]]:
+    method = BASELINES[name]
+    of_model = {"model": name, "label": method.label, "family": method.family}
+    if search is None:
+        yield {**of_model, "state": NOT_APPLICABLE, "final": False, "trial": -1, "error": ""}
+        return
+    final = {fit for fit, _ in _final(search)}
+    for fit, result in search.done:
+        is_final = fit in final and result.state == "complete"
+        test = {}
+        if is_final and result.predictions is not None:
+            test = scores(fit.work, corpus, "test", result.predictions)
+        yield {
+            **of_model,
+            "state": result.state,
+            "final": is_final,
+            "trial": fit.trial,
+            "seed": fit.work.training.seed,
+            "setting": json.dumps(dict(fit.work.setting)),
+            "parameters": result.parameters,
+            "seconds": result.seconds,
+            "error": result.error,
+            **{f"valid/{key}": value for key, value in result.valid.items()},
+            **{f"test/{key}": value for key, value in test.items()},
+        }
+
+
+def _predictions(searches: Mapping[str, ModelSearch], corpus: Corpus) -> pd.DataFrame:
+    targets = corpus.test.targets
+    names = ("",) if targets.task == "multiclass" else targets.names
+    true = targets.values.reshape(len(corpus.test), -1)
+    tables = []
+    for name, search in searches.items():
+        for fit, result in _final(search):
+            if result.predictions is None:
+                continue
+            values = decided(corpus, "test", result.predictions).reshape(true.shape)
+            tables += [
+                pd.DataFrame(
+                    {
+                        "model": name,
+                        "seed": fit.work.training.seed,
+                        "id": corpus.test.ids,
+                        "target": target,
+                        "true": true[:, column].astype(np.float32),
+                        "predicted": values[:, column].astype(np.float32),
+                    }
+                )
+                for column, target in enumerate(names)
+            ]
+    columns = ["model", "seed", "id", "target", "true", "predicted"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)

@@ -1,0 +1,244 @@
+"""One model's part of the search: an Optuna study, then several seeds of its best setting."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import FrozenTrial, TrialState
+
+from mfm_pipeline.baselines import BaselineOptions, Choice, Distribution, Space
+from mfm_pipeline.search.results import ResultStore
+from mfm_pipeline.search.work import Place, Result, Work
+
+TELL = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+_SETTING, _SECONDS, _ERROR = "setting", "seconds", "error"
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A piece of work of one model, and what it is for.
+
+    Parameters
+    ----------
+    work : Work
+    trial : int
+        Number in the search; -1 for a further seed of the best setting.
+    """
+
+    work: Work
+    trial: int
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every model may spend.
+
+    Parameters
+    ----------
+    trials : int
+        Settings.
+    minutes : float
+        Of fitting, after which no further setting is tried.
+    seeds : int
+        Fits of the best setting, its trial included.
+    pruning : bool
+    """
+
+    trials: int
+    minutes: float
+    seeds: int
+    pruning: bool
+
+
+class ModelSearch:
+    """What one model tries.
+
+    Its default setting comes first, then what Optuna's tree-structured Parzen estimator draws;
+    the setting that is best on valid is fitted with every seed. What is drawn depends on the
+    seed, the number of the trial and the results so far, so that a search that was broken off
+    goes on as it would have.
+
+    Parameters
+    ----------
+    template : Work
+        With the first seed, and without a setting.
+    default : BaselineOptions
+    space : mapping of str to Distribution
+    budget : Budget
+    metric : str
+        On valid; the higher the better.
+    study : optuna.Study
+    storage : str
+        URL of the database that it is in.
+    results : ResultStore
+    """
+
+    def __init__(
+        self,
+        template: Work,
+        default: BaselineOptions,
+        space: Space,
+        budget: Budget,
+        *,
+        metric: str,
+        study: optuna.Study,
+        storage: str,
+        results: ResultStore,
+    ) -> None:
+        self.name, self.metric = template.name, metric
+        self.done: list[tuple[Fit, Result]] = []
+        self._template, self._default, self._budget = template, default, budget
+        self._space = {name: _distribution(one) for name, one in space.items()}
+        self._trials = budget.trials if space else 1
+        self._study, self._storage, self._results = study, storage, results
+        self._asked = 0
+        self._in_progress: dict[Fit, optuna.Trial | None] = {}
+        self._further: deque[Fit] | None = None
+        self._go_on()
+
+    @property
+    def planned(self) -> int:
+        """How many fits there are to be, at most."""
+        return self._trials + self._budget.seeds - 1
+
+    @property
+    def in_progress(self) -> int:
+        """How many fits were given out and not recorded."""
+        return len(self._in_progress)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all is done."""
+        return not self._in_progress and self._further is not None and not self._further
+
+    @property
+    def best(self) -> Fit | None:
+        """The trial that is best on valid, the first of equals; None without any."""
+        scored = [
+            (result.valid[self.metric], -fit.trial, fit)
+            for fit, result in self.done
+            if fit.trial >= 0 and result.state == "complete"
+        ]
+        return max(scored, key=lambda one: one[:2])[2] if scored else None
+
+    def next(self) -> Fit | None:
+        """Return what to fit next; None while that depends on what is in progress, or at the end.
+
+        Further seeds wait for all trials.
+        """
+        if self._searching:
+            return self._ask()
+        if not self._further:
+            return None
+        fit = self._further.popleft()
+        self._in_progress[fit] = None
+        return fit
+
+    def record(self, fit: Fit, result: Result) -> None:
+        """Keep what came of a fit."""
+        trial = self._in_progress.pop(fit)
+        self._results.save(fit.work, result)
+        self.done.append((fit, result))
+        if trial is None:
+            return
+        trial.set_user_attr(_SECONDS, result.seconds)
+        if result.error:
+            trial.set_user_attr(_ERROR, result.error)
+        values = result.valid[self.metric] if result.state == "complete" else None
+        self._study.tell(trial, values, TELL[result.state])
+        self._plan_seeds()
+
+    @property
+    def _searching(self) -> bool:
+        """Whether there is a further setting to try, and time for it."""
+        return self._asked < self._trials and (self._time_left() > 0 or not self._asked)
+
+    def _plan_seeds(self) -> None:
+        """Plan further fits of the best setting once all trials have come to an end."""
+        if self._further is None and not self._in_progress and not self._searching:
+            self._further = deque(self._seeds())
+
+    def _ask(self) -> Fit:
+        number = self._asked
+        self._asked += 1
+        # Small seeds side by side begin alike.
+        (seed,) = np.random.SeedSequence([self._template.training.seed, number]).generate_state(1)
+        self._study.sampler = optuna.samplers.TPESampler(seed=int(seed))
+        trial = self._study.ask(self._space if number else None)
+        setting = {**self._default.model_dump(mode="json"), **trial.params}
+        trial.set_user_attr(_SETTING, setting)
+        place = None
+        if self._budget.pruning:
+            place = Place(
+                self._storage,
+                self._study.study_name,
+                # As `optuna.Trial` takes it; it has no public name.
+                trial._trial_id,
+                warm_up=self._template.training.epochs // 3,
+            )
+        # The default setting is given all the time that it takes.
+        seconds = self._time_left() if number else None
+        work = replace(self._template, setting=setting, place=place, seconds=seconds)
+        fit = Fit(work, number)
+        self._in_progress[fit] = trial
+        return fit
+
+    def _go_on(self) -> None:
+        """Take over what the study holds of earlier runs, but for what was broken off."""
+        for trial in self._study.get_trials(deepcopy=False):
+            if not trial.state.is_finished():
+                self._study.tell(trial.number, state=TrialState.FAIL)
+            # Recorded only if it came to an end by itself.
+            elif _SECONDS in trial.user_attrs:
+                work = replace(self._template, setting=trial.user_attrs[_SETTING])
+                result = _result_of(trial) or self._results.load(work)
+                if result is not None:
+                    self.done.append((Fit(work, self._asked), result))
+                    self._asked += 1
+        self._plan_seeds()
+
+    def _seeds(self) -> list[Fit]:
+        best = self.best
+        if best is None:
+            return []
+        first = self._template.training.seed
+        fits = []
+        for seed in range(first + 1, first + self._budget.seeds):
+            training = self._template.training.model_copy(update={"seed": seed})
+            work = replace(self._template, setting=best.work.setting, training=training)
+            fits.append(Fit(work, -1))
+        return fits
+
+    def _time_left(self) -> float:
+        spent = sum(result.seconds for fit, result in self.done if fit.trial >= 0)
+        return 60 * self._budget.minutes - spent
+
+
+def _result_of(trial: FrozenTrial) -> Result | None:
+    """Return what came of a trial that did not complete; None of one that did."""
+    seconds, error = trial.user_attrs[_SECONDS], trial.user_attrs.get(_ERROR, "")
+    if trial.state == TrialState.PRUNED:
+        return Result("pruned", seconds, error=error)
+    return Result("failed", seconds, error=error) if trial.state == TrialState.FAIL else None
+
+
+def _distribution(one: Distribution) -> BaseDistribution:
+    """Return what Optuna draws from."""
+    if isinstance(one, Choice):
+        return CategoricalDistribution(one.of)
+    if isinstance(one.low, int) and isinstance(one.high, int):
+        return IntDistribution(one.low, one.high, log=one.log)
+    return FloatDistribution(one.low, one.high, log=one.log)

@@ -1,0 +1,201 @@
+"""One fit of one model: what a process, here or on another machine, is given to do."""
+
+from __future__ import annotations
+
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+
+from mfm_pipeline.baselines import BASELINES, Session, fit_adapted
+from mfm_pipeline.baselines.adapt import VALUES_ONLY, only_classifies
+from mfm_pipeline.data import Corpus, Targets
+from mfm_pipeline.errors import MfmError
+from mfm_pipeline.evaluation import SentimentOptions, score
+from mfm_pipeline.evaluation.predict import decide
+from mfm_pipeline.models import ModelOptions
+from mfm_pipeline.training import TrainingOptions
+
+State = Literal["complete", "pruned", "failed"]
+Report = Callable[[Mapping[str, float]], None]
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a trial stands in its study, so that it can be pruned.
+
+    Parameters
+    ----------
+    storage : str
+        URL of the database, which the process has to reach.
+    study : str
+    trial : int
+        Its id there.
+    warm_up : int
+        Epochs that every trial may have.
+    """
+
+    storage: str
+    study: str
+    trial: int
+    warm_up: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """A model, its setting and a seed.
+
+    Parameters
+    ----------
+    name : str
+        Of the model, in `BASELINES`.
+    setting : mapping
+        Values of its options.
+    training : TrainingOptions
+        With the seed.
+    model : ModelOptions
+        Of MFM.
+    sentiment : SentimentOptions, optional
+    place : Place, optional
+        Without, it runs to its end.
+    seconds : float, optional
+        After which a training by gradient is given up.
+    """
+
+    name: str
+    setting: Mapping[str, Any]
+    training: TrainingOptions
+    model: ModelOptions
+    sentiment: SentimentOptions | None = None
+    place: Place | None = field(default=None, compare=False)
+    seconds: float | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of it.
+
+    Parameters
+    ----------
+    state : {"complete", "pruned", "failed"}
+    seconds : float
+    parameters : int
+    valid : dict of str to float
+        Metrics on the validation split.
+    predictions : ndarray, shape (n, outputs), optional
+        Of the test split, as `Fitted.predict` returns them; not looked at here.
+    error : str
+        One line.
+    """
+
+    state: State
+    seconds: float
+    parameters: int = 0
+    valid: Mapping[str, float] = field(default_factory=dict)
+    predictions: NDArray[np.float32] | None = None
+    error: str = ""
+
+
+class _PrunedError(Exception):
+    """A trial is not worth going on with."""
+
+
+class _OutOfTimeError(Exception):
+    """A trial has had its time."""
+
+
+def do(work: Work, corpus: Corpus) -> Result:
+    """Fit a model, score it on valid, and predict the test split.
+
+    Whatever goes wrong is a result, too: one failure does not stop the others.
+    """
+    start = monotonic()
+    with tempfile.TemporaryDirectory(prefix="mfm_baseline_") as folder:
+        session = Session(
+            training=work.training,
+            folder=Path(folder),
+            model=work.model,
+            after_epoch=_reporter(work, start),
+        )
+        try:
+            options = BASELINES[work.name](**work.setting)
+            fitted = fit_adapted(options, corpus, session, work.sentiment)
+            seconds = monotonic() - start
+            valid = fitted.predict(corpus.valid)
+            if not np.isfinite(valid[corpus.valid.has_any_modality]).all():
+                return Result("failed", seconds, error="predictions on valid are not finite")
+            return Result(
+                "complete",
+                seconds,
+                fitted.parameters,
+                scores(work, corpus, "valid", valid),
+                fitted.predict(corpus.test).astype(np.float32),
+            )
+        except _PrunedError:
+            return Result("pruned", monotonic() - start)
+        except _OutOfTimeError:
+            return Result("pruned", monotonic() - start, error="out of time")
+        except MfmError as error:
+            return Result("failed", monotonic() - start, error=str(error))
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            line = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+            return Result("failed", monotonic() - start, error=" ".join(line.split()))
+
+
+def scores(
+    work: Work, corpus: Corpus, split: str, predictions: NDArray[np.floating[Any]]
+) -> dict[str, float]:
+    """Return the metrics of predictions; of what only classifies, those of classes alone."""
+    train = corpus.train.targets
+    metrics = score(
+        corpus.splits[split].targets, decided(corpus, split, predictions), work.sentiment
+    )
+    if not only_classifies(BASELINES[work.name], train):
+        return metrics
+    return {key: value for key, value in metrics.items() if key not in VALUES_ONLY}
+
+
+def decided(corpus: Corpus, split: str, predictions: NDArray[np.floating[Any]]) -> NDArray[Any]:
+    """Return values, classes or labels; the trivial ones of samples that have nothing."""
+    train: Targets = corpus.train.targets
+    return decide(predictions, corpus.splits[split].has_any_modality, train)
+
+
+def _reporter(work: Work, start: float) -> Report | None:
+    """Return what is told every epoch, and stops a trial that is not worth its time."""
+    trial = _trial(work.place) if work.place else None
+    if trial is None and work.seconds is None:
+        return None
+    epoch = 0
+
+    def report(costs: Mapping[str, float]) -> None:
+        nonlocal epoch
+        if work.seconds is not None and monotonic() - start > work.seconds:
+            raise _OutOfTimeError
+        if trial is not None:
+            trial.report(-costs["valid/task"], epoch)
+            if trial.should_prune():
+                raise _PrunedError
+        epoch += 1
+
+    return report
+
+
+def _trial(place: Place) -> optuna.Trial | None:
+    """Return the trial in its study; None where its file is out of reach."""
+    path = place.storage.removeprefix("sqlite:///")
+    if path != place.storage and not Path(path).exists():
+        return None
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=place.warm_up)
+    study = optuna.load_study(study_name=place.study, storage=place.storage, pruner=pruner)
+    return optuna.Trial(study, place.trial)
