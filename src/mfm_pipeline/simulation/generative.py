@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfm_pipeline.simulation.options import SampleOptions
-from mfm_pipeline.simulation.vocabulary import Vocabulary
+from mfm_pipeline.simulation.vocabulary import Vocabulary, draw_directions
 
 FloatArray = NDArray[np.float64]
 
@@ -30,8 +30,8 @@ LABEL_WEIGHTS = np.sqrt([0.65, 0.2, 0.15])
 _LABEL_SCALE = 1.3
 _EMPHASIS = {
     "language": np.array([3.0, 2.5, 0.5]),
-    "acoustic": np.array([0.8, 1.6, 2.0]),
-    "visual": np.array([0.24, 0.5, 1.0]),
+    "acoustic": np.array([1.2, 2.4, 2.6]),
+    "visual": np.array([0.2, 0.45, 0.8]),
 }
 """What a modality tells of what the label hears: none tells it all, and they differ clearly."""
 _CONSTRUCTION = {"language": 1.4, "acoustic": 1.0, "visual": 1.0}
@@ -189,11 +189,9 @@ class FrameModel(NamedTuple):
     @classmethod
     def draw(cls, features: int, noise: float, rng: np.random.Generator) -> FrameModel:
         """Draw the fixed parameters of a modality with `features` features."""
-        orthogonal, _ = np.linalg.qr(rng.normal(size=(features, STYLE_SIZE + CONSTRUCTION_SIZE)))
+        mixing = 0.5 * np.sqrt(features) * draw_directions(features, rng).T
         scale = 10.0 ** rng.uniform(-1, 2, size=features)
-        return cls(
-            0.5 * np.sqrt(features) * orthogonal.T, scale * rng.normal(size=features), scale, noise
-        )
+        return cls(mixing, scale * rng.normal(size=features), scale, noise)
 
     def draw_frames(
         self,

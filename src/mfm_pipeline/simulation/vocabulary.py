@@ -94,6 +94,23 @@ class Vocabulary(NamedTuple):
     vectors: NDArray[np.float32]
 
 
+def draw_directions(size: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw a direction of `size` features for each that is `CARRIED`.
+
+    Those of the construction come from a stream of their own, and depend on the others
+    alone: without them, the rest of the corpus is the same.
+
+    Returns
+    -------
+    ndarray, shape (size, 7)
+        Orthonormal columns.
+    """
+    (own,) = rng.spawn(1)
+    drawn = np.hstack([rng.normal(size=(size, 5)), own.normal(size=(size, 2))])
+    orthonormal: NDArray[np.float64] = np.linalg.qr(drawn)[0]
+    return orthonormal
+
+
 def build_vocabulary(size: int, noise: float, rng: np.random.Generator) -> Vocabulary:
     """Draw word vectors in which the carried directions are planted.
 
@@ -126,8 +143,9 @@ def build_vocabulary(size: int, noise: float, rng: np.random.Generator) -> Vocab
             for row, of in zip(share, _SHARES, strict=True):
                 row += [0.5 * of.get(name, 0.0) / len(own)] * len(own)
     loadings = np.stack(loading)
-    planted, _ = np.linalg.qr(rng.normal(size=(size, len(CARRIED))))
-    vectors = loadings @ planted.T + noise * rng.normal(size=(len(loadings), size))
+    vectors = loadings @ draw_directions(size, rng).T + noise * rng.normal(
+        size=(len(loadings), size)
+    )
     with np.errstate(divide="ignore"):
         log_share = np.log(np.array(share))
     return Vocabulary(np.array(words), loadings, log_share, vectors.astype(np.float32))
