@@ -59,7 +59,7 @@ class SampleOptions(Options):
         0.45, ge=0, le=10, description="noise of the label, per unit of what the factor gives it"
     )
     frame_noise: float = Field(
-        1.0, ge=0, le=100, description="noise of a frame, per unit of what the factors give it"
+        0.7, ge=0, le=100, description="noise of a frame, per unit of what the factors give it"
     )
     vector_noise: float = Field(0.2, ge=0, le=10, description="noise of a word vector, a dimension")
     traps: Traps = Traps()
