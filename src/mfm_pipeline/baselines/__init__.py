@@ -15,7 +15,12 @@ from mfm_pipeline.baselines.base import (
     Session,
     Space,
 )
-from mfm_pipeline.baselines.classical import MajorityOptions
+from mfm_pipeline.baselines.classical import (
+    LogisticOptions,
+    MajorityOptions,
+    RidgeOptions,
+    SupportVectorOptions,
+)
 from mfm_pipeline.baselines.deep import EarlyFusionOptions, MemoryFusionOptions
 from mfm_pipeline.baselines.factorized import (
     MfmEarlyFusionOptions,
@@ -24,9 +29,15 @@ from mfm_pipeline.baselines.factorized import (
     MfmMemoryFusionOptions,
     MfmOptions,
 )
+from mfm_pipeline.baselines.trees import BoostingOptions, ForestOptions
 
 BASELINES: dict[str, type[BaselineOptions]] = {
     "majority": MajorityOptions,
+    "ridge": RidgeOptions,
+    "logistic": LogisticOptions,
+    "rf": ForestOptions,
+    "gbt": BoostingOptions,
+    "svm": SupportVectorOptions,
     "ef_lstm": EarlyFusionOptions,
     "mfn": MemoryFusionOptions,
     "mfm_ef_lstm": MfmEarlyFusionOptions,
