@@ -22,6 +22,7 @@ from mfm_pipeline.baselines.classical import (
     SupportVectorOptions,
 )
 from mfm_pipeline.baselines.deep import EarlyFusionOptions, MemoryFusionOptions
+from mfm_pipeline.baselines.dictionary import DictionaryOptions
 from mfm_pipeline.baselines.factorized import (
     MfmEarlyFusionOptions,
     MfmKlOptions,
@@ -38,6 +39,7 @@ BASELINES: dict[str, type[BaselineOptions]] = {
     "rf": ForestOptions,
     "gbt": BoostingOptions,
     "svm": SupportVectorOptions,
+    "svm_md": DictionaryOptions,
     "ef_lstm": EarlyFusionOptions,
     "mfn": MemoryFusionOptions,
     "mfm_ef_lstm": MfmEarlyFusionOptions,

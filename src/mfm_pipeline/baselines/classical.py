@@ -59,7 +59,7 @@ class RidgeOptions(JointOptions):
     label: ClassVar[str] = "Ridge"
     space: ClassVar[Space] = {"alpha": Range(low=1.0, high=10_000.0, log=True)}
 
-    alpha: float = Field(100.0, gt=0)
+    alpha: float = Field(300.0, gt=0)
 
     def estimator(self, task: Task, seed: int) -> Any:
         """Return ridge regression."""
