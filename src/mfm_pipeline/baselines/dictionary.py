@@ -13,8 +13,8 @@ from pydantic import Field
 from sklearn.cluster import KMeans
 
 from mfm_pipeline.baselines.base import Choice, Session, Space
-from mfm_pipeline.baselines.classical import SupportVectorOptions
-from mfm_pipeline.baselines.tabular import Rows
+from mfm_pipeline.baselines.classical import Estimator, SvmOptions, fit_estimator
+from mfm_pipeline.baselines.statistics import usable
 from mfm_pipeline.data import Corpus, Modality, Split
 
 FRAMES = 20_000
@@ -23,7 +23,7 @@ FRAMES = 20_000
 NO_WORD = -1
 
 
-class DictionaryOptions(SupportVectorOptions):
+class DictionaryOptions(SvmOptions):
     """SVM-MD: support vectors on a multimodal dictionary (Zadeh et al. 2016, MOSI).
 
     Its entries are the words of each modality and the joint patterns of two: a word of one
@@ -35,22 +35,27 @@ class DictionaryOptions(SupportVectorOptions):
     """
 
     label: ClassVar[str] = "SVM-MD"
-    space: ClassVar[Space] = {**SupportVectorOptions.space, "words": Choice(of=(8, 16, 32))}
+    space: ClassVar[Space] = {**SvmOptions.space, "words": Choice(of=(8, 16, 32))}
 
     words: int = Field(16, ge=2, description="Of each modality.")
     rarest: int = Field(5, ge=1, description="Fewest training samples of a joint pattern.")
 
-    def rows(self, corpus: Corpus, session: Session) -> Rows:
-        """Learn the dictionary."""
-        rng = np.random.default_rng(session.seed)
+    def fit(self, corpus: Corpus, session: Session) -> Estimator:
+        """Learn the dictionary, and support vectors on its entries."""
+        train = usable(corpus).train
+        entries = self.learn(train, session.seed)
+        return fit_estimator(self.estimator, entries, train, session.seed)
+
+    def learn(self, train: Split, seed: int) -> Dictionary:
+        """Return the words of each modality, and the patterns that are not too rare."""
+        rng = np.random.default_rng(seed)
         codebooks = {
             name: learn_codebook(modality, self.words, rng)
-            for name, modality in corpus.train.modalities.items()
+            for name, modality in train.modalities.items()
         }
-        whole = Dictionary(codebooks, None)
         kept = {
             pair: np.flatnonzero((shares > 0).sum(axis=0) >= self.rarest)
-            for pair, shares in whole.patterns(corpus.train).items()
+            for pair, shares in Dictionary(codebooks, None).patterns(train).items()
         }
         return Dictionary(codebooks, kept)
 
