@@ -57,6 +57,7 @@ from mfm_pipeline.baselines.hidden_states import (
     MvLdhcrfOptions,
     ThmmOptions,
 )
+from mfm_pipeline.baselines.hsu_glass import HsuGlassOptions
 
 BASELINES: dict[str, type[BaselineOptions]] = {
     "majority": MajorityOptions,
@@ -85,6 +86,7 @@ BASELINES: dict[str, type[BaselineOptions]] = {
     "marn": MultiAttentionOptions,
     "mfn": MemoryFusionOptions,
     "transformer": TransformerOptions,
+    "hsu_glass": HsuGlassOptions,
     "mfm_ef_lstm": MfmEarlyFusionOptions,
     "mfm_late_fusion": MfmLateFusionOptions,
     "mfm_tfn": MfmTensorFusionOptions,
