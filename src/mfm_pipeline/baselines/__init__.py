@@ -15,6 +15,7 @@ from mfm_pipeline.baselines.base import (
     Session,
     Space,
 )
+from mfm_pipeline.baselines.c_mkl import ConvolutionalKernelOptions
 from mfm_pipeline.baselines.classical import (
     BoostingOptions,
     ForestOptions,
@@ -31,6 +32,7 @@ from mfm_pipeline.baselines.factorized import (
     MfmMemoryFusionOptions,
     MfmOptions,
 )
+from mfm_pipeline.baselines.sal_cnn import SelectAdditiveOptions
 
 BASELINES: dict[str, type[BaselineOptions]] = {
     "majority": MajorityOptions,
@@ -39,6 +41,8 @@ BASELINES: dict[str, type[BaselineOptions]] = {
     "rf": ForestOptions,
     "gbt": BoostingOptions,
     "svm": SvmOptions,
+    "sal_cnn": SelectAdditiveOptions,
+    "c_mkl": ConvolutionalKernelOptions,
     "ef_lstm": EarlyFusionOptions,
     "mfn": MemoryFusionOptions,
     "mfm_ef_lstm": MfmEarlyFusionOptions,
