@@ -15,6 +15,7 @@ from mfm_pipeline.baselines.base import (
     Session,
     Space,
 )
+from mfm_pipeline.baselines.c_mkl import ConvolutionalKernelOptions
 from mfm_pipeline.baselines.classical import (
     BoostingOptions,
     ForestOptions,
@@ -58,6 +59,7 @@ from mfm_pipeline.baselines.hidden_states import (
     ThmmOptions,
 )
 from mfm_pipeline.baselines.hsu_glass import HsuGlassOptions
+from mfm_pipeline.baselines.sal_cnn import SelectAdditiveOptions
 
 BASELINES: dict[str, type[BaselineOptions]] = {
     "majority": MajorityOptions,
@@ -68,6 +70,8 @@ BASELINES: dict[str, type[BaselineOptions]] = {
     "svm": SvmOptions,
     "svm_md": DictionaryOptions,
     "thmm": ThmmOptions,
+    "sal_cnn": SelectAdditiveOptions,
+    "c_mkl": ConvolutionalKernelOptions,
     "ef_hcrf": EfHcrfOptions,
     "ef_ldhcrf": EfLdhcrfOptions,
     "mv_hcrf": MvHcrfOptions,

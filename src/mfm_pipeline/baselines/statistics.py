@@ -43,6 +43,11 @@ def statistics_of(modality: Modality) -> NDArray[np.float64]:
     return statistics.numpy().astype(np.float64)
 
 
+def known(split: Split) -> NDArray[np.bool_]:
+    """Return which samples have anything to learn from, ``(n,)``."""
+    return split.has_any_modality
+
+
 def usable(corpus: Corpus) -> Corpus:
     """Return a corpus of sequences whose train and valid are what there is to learn from.
 
