@@ -24,14 +24,41 @@ from mfm_pipeline.baselines.classical import (
     RidgeOptions,
     SvmOptions,
 )
-from mfm_pipeline.baselines.deep import EarlyFusionOptions, MemoryFusionOptions
+from mfm_pipeline.baselines.deep import (
+    DeepFusionOptions,
+    EarlyFusionBothWaysOptions,
+    EarlyFusionOptions,
+    EarlyFusionStackedBothWaysOptions,
+    EarlyFusionStackedOptions,
+    MemoryFusionOptions,
+    MultiAttentionOptions,
+    MultiViewOptions,
+    TensorFusionOptions,
+    TransformerOptions,
+)
+from mfm_pipeline.baselines.dictionary import DictionaryOptions
 from mfm_pipeline.baselines.factorized import (
     MfmEarlyFusionOptions,
     MfmKlOptions,
     MfmLateFusionOptions,
     MfmMemoryFusionOptions,
+    MfmMultiAttentionOptions,
     MfmOptions,
+    MfmTensorFusionOptions,
+    MfmTransformerOptions,
 )
+from mfm_pipeline.baselines.hidden_states import (
+    CmvHcrfOptions,
+    CmvLdhcrfOptions,
+    EfHcrfOptions,
+    EfHsshcrfOptions,
+    EfLdhcrfOptions,
+    MvHcrfOptions,
+    MvHsshcrfOptions,
+    MvLdhcrfOptions,
+    ThmmOptions,
+)
+from mfm_pipeline.baselines.hsu_glass import HsuGlassOptions
 from mfm_pipeline.baselines.sal_cnn import SelectAdditiveOptions
 
 BASELINES: dict[str, type[BaselineOptions]] = {
@@ -41,12 +68,34 @@ BASELINES: dict[str, type[BaselineOptions]] = {
     "rf": ForestOptions,
     "gbt": BoostingOptions,
     "svm": SvmOptions,
+    "svm_md": DictionaryOptions,
+    "thmm": ThmmOptions,
     "sal_cnn": SelectAdditiveOptions,
     "c_mkl": ConvolutionalKernelOptions,
+    "ef_hcrf": EfHcrfOptions,
+    "ef_ldhcrf": EfLdhcrfOptions,
+    "mv_hcrf": MvHcrfOptions,
+    "mv_ldhcrf": MvLdhcrfOptions,
+    "cmv_hcrf": CmvHcrfOptions,
+    "cmv_ldhcrf": CmvLdhcrfOptions,
+    "ef_hsshcrf": EfHsshcrfOptions,
+    "mv_hsshcrf": MvHsshcrfOptions,
+    "df": DeepFusionOptions,
     "ef_lstm": EarlyFusionOptions,
+    "ef_slstm": EarlyFusionStackedOptions,
+    "ef_blstm": EarlyFusionBothWaysOptions,
+    "ef_sblstm": EarlyFusionStackedBothWaysOptions,
+    "mv_lstm": MultiViewOptions,
+    "tfn": TensorFusionOptions,
+    "marn": MultiAttentionOptions,
     "mfn": MemoryFusionOptions,
+    "transformer": TransformerOptions,
+    "hsu_glass": HsuGlassOptions,
     "mfm_ef_lstm": MfmEarlyFusionOptions,
     "mfm_late_fusion": MfmLateFusionOptions,
+    "mfm_tfn": MfmTensorFusionOptions,
+    "mfm_marn": MfmMultiAttentionOptions,
+    "mfm_transformer": MfmTransformerOptions,
     "mfm_mfn": MfmMemoryFusionOptions,
     "mfm_kl": MfmKlOptions,
     "mfm": MfmOptions,
