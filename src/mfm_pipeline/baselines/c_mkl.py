@@ -53,7 +53,7 @@ class ConvolutionalKernelOptions(BaselineOptions):
         "learning_rate": Range(low=0.001, high=0.02, log=True),
         "channels": Choice(of=(32, 64, 128)),
         "width": Choice(of=(2, 3, 5)),
-        "hidden": Choice(of=(32, 64, 128)),
+        "hidden": Choice(of=(64, 128, 256)),
         "dropout": Choice(of=(0.0, 0.2, 0.5, 0.7)),
         "c": Range(low=0.03, high=10.0, log=True),
         "epsilon": Choice(of=(0.05, 0.1, 0.3)),
@@ -62,12 +62,12 @@ class ConvolutionalKernelOptions(BaselineOptions):
     learning_rate: float | None = Field(None, gt=0, le=1, description="Null: as in training.")
     channels: Size = Field(64, description="Of the convolutions of each modality.")
     width: Size = Field(3, description="Steps that a filter covers.")
-    hidden: Size = Field(64, description="Features of each modality.")
+    hidden: Size = Field(128, description="Features of each modality.")
     dropout: Probability = Field(0.5, description="On these features.")
     widths: tuple[float, ...] = Field(
         (0.5, 1.0, 2.0), min_length=1, description="Of kernels, in root mean square distances."
     )
-    c: float = Field(0.3, gt=0, description="Inverse of the machine's penalty.")
+    c: float = Field(0.1, gt=0, description="Inverse of the machine's penalty.")
     epsilon: float = Field(0.1, ge=0, description="Of a regression: errors that cost nothing.")
 
     def fit(self, corpus: Corpus, session: Session) -> KernelMachine:
