@@ -26,12 +26,13 @@ from mfm_pipeline.baselines.classical import (
 )
 from mfm_pipeline.baselines.kernels import alignment_weights, combined, modality_kernels
 from mfm_pipeline.baselines.statistics import check_sequences, known
+from mfm_pipeline.baselines.trained import train_predictor
 from mfm_pipeline.data import Corpus, Split, Targets, Task
 from mfm_pipeline.models import Inputs, ModalitySpec
 from mfm_pipeline.models.convolution.unimodal import UnimodalConvolutions
 from mfm_pipeline.models.per_modality import Probability, Size
 from mfm_pipeline.objectives import heads_cost
-from mfm_pipeline.training.predictor import BATCH, fit_predictor
+from mfm_pipeline.training.predictor import BATCH
 
 ALIGNED = 2000
 """Samples that kernel weights are learned from, at most: they are means over pairs."""
@@ -105,18 +106,13 @@ class ConvolutionalKernelOptions(BaselineOptions):
                 dropout=self.dropout,
             )
 
-        options = session.training
-        if self.learning_rate is not None:
-            options = options.model_copy(update={"learning_rate": self.learning_rate})
-        trained = fit_predictor(
+        trained = train_predictor(
             corpus,
             build,
-            options,
-            session.folder,
+            session,
             name=self.label,
             cost=partial(unimodal_cost, task=train.targets.task),
-            after_epoch=session.after_epoch,
-            progress=session.progress,
+            learning_rate=self.learning_rate,
         )
         return cast("UnimodalConvolutions", trained.network)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -14,12 +15,13 @@ from torch import nn
 
 from mfm_pipeline.baselines.base import BaselineOptions, Choice, Family, Range, Session, Space
 from mfm_pipeline.baselines.statistics import check_sequences
+from mfm_pipeline.baselines.trained import train_predictor
 from mfm_pipeline.data import Corpus, Split
 from mfm_pipeline.datasets.track import video_of
 from mfm_pipeline.models import Inputs, ModalitySpec
 from mfm_pipeline.models.convolution.select_additive import SelectAdditive
 from mfm_pipeline.models.per_modality import Probability, Size
-from mfm_pipeline.training.predictor import TrainedPredictor, fit_predictor
+from mfm_pipeline.training import TrainedPredictor
 
 
 class SelectAdditiveOptions(BaselineOptions):
@@ -67,17 +69,12 @@ class SelectAdditiveOptions(BaselineOptions):
                 dropout=self.dropout,
             )
 
-        options = session.training
-        if self.learning_rate is not None:
-            options = options.model_copy(update={"learning_rate": self.learning_rate})
-        first = fit_predictor(
+        first = train_predictor(
             corpus,
             build,
-            options,
-            session.folder / "label",
+            replace(session, folder=session.folder / "label"),
             name=self.label,
-            after_epoch=session.after_epoch,
-            progress=session.progress,
+            learning_rate=self.learning_rate,
         )
         network = cast("SelectAdditive", first.network)
         noise = self.noise * select(network, corpus.train, self.penalty)
@@ -89,14 +86,12 @@ class SelectAdditiveOptions(BaselineOptions):
             second.relearn(torch.from_numpy(noise))
             return second
 
-        return fit_predictor(
+        return train_predictor(
             corpus,
             noisy,
-            options,
-            session.folder / "noise",
+            replace(session, folder=session.folder / "noise"),
             name=f"{self.label}, with noise",
-            after_epoch=session.after_epoch,
-            progress=session.progress,
+            learning_rate=self.learning_rate,
         )
 
 
