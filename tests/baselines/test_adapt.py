@@ -70,7 +70,7 @@ def _with_scores(corpus: Corpus, scores: dict[str, list[float]]) -> Corpus:
 def test_a_score_is_learned_as_the_levels_that_training_has(
     make_corpus: MakeCorpus, tmp_path: Path
 ) -> None:
-    scores = {"train": [-2.6, 0.2, 1.4, 7.0], "valid": [-0.9, 2.6, 3.0], "test": [0.0, -3.0]}
+    scores = {"train": [-2.6, 0.2, 1.4, 7.0], "valid": [-0.9, 2.6, -1.7], "test": [0.0, -3.0]}
     corpus = _with_scores(make_corpus(), scores)
     fitted = fit_adapted(ClassifierOptions(), corpus, session(tmp_path), SEVEN)
     ((given, _),) = ClassifierOptions.given
@@ -78,8 +78,8 @@ def test_a_score_is_learned_as_the_levels_that_training_has(
     assert given.train.targets.task == "multiclass"
     assert given.train.targets.names == ("-3", "0", "1", "3")
     assert given.train.targets.values[:4].tolist() == [0, 1, 2, 3]
-    # -1 is nearest to 0, and 3 to itself.
-    assert given.valid.targets.values[:3].tolist() == [1, 3, 3]
+    # -1 is nearest to 0, 3 to itself, and -2 to -3.
+    assert given.valid.targets.values[:3].tolist() == [1, 3, 0]
     predicted = fitted.predict(corpus.test)
     assert predicted.shape == (20, 1)
     assert predicted[:5, 0].tolist() == [-3, 0, 1, 3, -3]

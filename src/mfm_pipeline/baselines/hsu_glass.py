@@ -49,12 +49,12 @@ class HsuGlassOptions(BaselineOptions):
     learning_rate: float | None = Field(None, gt=0, le=1, description="Null: as in training.")
     batch_size: int | None = Field(None, ge=2, description="Null: as in training.")
     dropout: Probability = Field(0.2, description="Between the two layers to the label.")
-    hidden: Size = Field(32, description="Size of every LSTM.")
-    shared: Size = Field(32, description="Size of the shared latent.")
+    hidden: Size = Field(64, description="Size of every LSTM.")
+    shared: Size = Field(64, description="Size of the shared latent.")
     own: Size = Field(16, description="Size of each modality's own latent.")
-    reconstruction: Weight = 0.1
-    prior_weight: Weight = 0.001
-    coherence: Weight = 0.001
+    reconstruction: Weight = 0.01
+    prior_weight: Weight = 0.0001
+    coherence: Weight = 0.0001
     hinge: Weight = 0.1
     margin: float = Field(1.0, gt=0, description="Root mean square of what latents differ by.")
 
