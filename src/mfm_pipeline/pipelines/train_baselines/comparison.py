@@ -77,6 +77,7 @@ def compare(
     for field, column in _COLUMNS.items():
         table[column] = [np.nan if one is None else getattr(one, field) for one in found.values()]
     table["p_holm"] = holm(table["p_value"].tolist())
+    _warn_of_few(options.resamples, table["p_value"].count())
     _print(table, corpus)
     return stated_like(table, corpus, trials)
 
@@ -219,6 +220,17 @@ def _row(name: Any, own: pd.DataFrame) -> dict[str, Any]:
         metric = column.removeprefix("test/")
         row[metric], row[f"{metric}_sd"] = final[column].mean(), final[column].std()
     return row
+
+
+def _warn_of_few(resamples: int, compared: int) -> None:
+    """Say if even the clearest difference cannot come out as significant."""
+    needed = int(2 * compared / SIGNIFICANT)
+    if resamples < needed:
+        log.warning(
+            "baseline_comparison.resamples is %d: of %d models no difference can be significant; "
+            "expected at least %d",
+            resamples, compared, needed,
+        )  # fmt: skip
 
 
 def _print(table: pd.DataFrame, corpus: Corpus) -> None:
