@@ -16,6 +16,10 @@ from mfm_pipeline.plots.text import plain
 _ROW = 0.21
 """Inches of height a model."""
 
+_FAMILIES = ("classical", "kernels", "hidden states", "deep", "factorized")
+_COLOURS = dict(zip(_FAMILIES, COLOURS, strict=False))
+"""The trivial family, and any other, is grey."""
+
 
 def plot_scores(scores: pd.DataFrame, metric: str, source: str, *, highlight: str) -> Figure:
     """Plot mean and standard deviation over seeds of each model, the best at the top.
@@ -79,10 +83,8 @@ def _figure(models: int) -> tuple[Figure, Axes]:
 
 
 def _colours(table: pd.DataFrame) -> dict[str, str]:
-    families = list(dict.fromkeys(table["family"]))
-    own = [family for family in families if family != "trivial"]
-    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(own)}
-    return {family: colours.get(family, MUTED) for family in families}
+    """Return a colour a family, the same whichever of them there are."""
+    return {family: _COLOURS.get(family, MUTED) for family in dict.fromkeys(table["family"])}
 
 
 def _draw(
