@@ -152,3 +152,16 @@ def test_a_model_that_does_not_apply_is_still_so_when_the_trials_are_read_again(
     hcrf = tables["baselines"].set_index("model").loc["hcrf"]
     assert (hcrf["state"], hcrf["note"]) == ("n/a", "cannot learn this task")
     assert compared(corpus)["state"].eq("complete").all()
+
+
+@pytest.mark.parametrize(("resamples", "warned"), [(100, True), (160, False)])
+def test_too_few_resamples_for_any_significance_are_said(
+    resamples: int, warned: bool, make_corpus: MakeCorpus, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = make_corpus()
+    noise = {"mfm": 0.01, **dict.fromkeys(["rf", "gbt", "tfn", "mfn"], 50.0)}
+    trials, predictions = searched(corpus, noise)
+    options = BaselineComparisonOptions(resamples=resamples)
+    table = comparison.compare(trials, predictions, corpus, PLAIN, options)
+    assert ("expected at least 160" in caplog.text) == warned
+    assert (table["p_holm"].min() < 0.05) != warned
