@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import shutil
+import signal
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from time import sleep
 from typing import Any, Protocol
 
 import joblib
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """Times that work is given to a process before it is held to be what kills it."""
+PATIENCE_S = 60
+"""How long a cluster may take to have its first worker."""
 
 
 class Engine(Protocol):
@@ -82,12 +86,15 @@ def engine(
 class _Processes:
     """Processes that read the corpus from one file, which they share in memory.
 
-    Each is a pool of its own: one that dies takes no other's work with it.
+    Each is a pool of its own: one that dies takes no other's work with it. None outlives this
+    one, however it ends: each holds an end of a pipe, the other end of which is here alone.
     """
 
-    def __init__(self, workers: int, corpus: Path, threads: int, gpus: int) -> None:
+    def __init__(self, workers: int, corpus: Path, threads: int, gpus: Sequence[str]) -> None:
         self.workers = workers
         self._corpus, self._threads, self._gpus = corpus, threads, gpus
+        self._context = multiprocessing.get_context("spawn")
+        self._their_end, self._our_end = self._context.Pipe(duplex=False)
         self._pools: dict[int, Executor] = {}
         self._work: dict[int, Future[Result]] = {}
 
@@ -100,11 +107,12 @@ class _Processes:
         if number not in self._pools:
             self._pools[number] = ProcessPoolExecutor(
                 1,
-                mp_context=multiprocessing.get_context("spawn"),
+                mp_context=self._context,
                 initializer=_begin,
-                initargs=(self._corpus, self._threads, number % self._gpus if self._gpus else None),
+                initargs=(self._corpus, self._threads, self._gpu(number), self._their_end),
             )
-        self._work[number] = self._pools[number].submit(_do_here, work)
+        with _interrupts_held_back():
+            self._work[number] = self._pools[number].submit(_do_here, work)
         return self._work[number]
 
     def lost(self, error: BaseException) -> bool:
@@ -112,9 +120,14 @@ class _Processes:
         return isinstance(error, BrokenProcessPool)
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, whatever they are at."""
+        self._our_end.close()
         for pool in self._pools.values():
             pool.shutdown(cancel_futures=True)
+        self._their_end.close()
+
+    def _gpu(self, number: int) -> str | None:
+        return self._gpus[number % len(self._gpus)] if self._gpus else None
 
     def _ended(self, number: int) -> bool:
         return self._work[number].done()
@@ -124,8 +137,9 @@ class _Processes:
 def _on_this_machine(
     corpus: Corpus, machines: Machines, training: TrainingOptions
 ) -> Iterator[Engine]:
-    gpus = torch.cuda.device_count() if training.accelerator in ("auto", "gpu", "cuda") else 0
-    workers = machines.workers or gpus or max(1, (os.cpu_count() or 1) // machines.threads)
+    gpus = _gpus() if training.accelerator in ("auto", "gpu", "cuda") else []
+    # Of the cores that this process may use.
+    workers = machines.workers or len(gpus) or max(1, joblib.cpu_count() // machines.threads)
     with tempfile.TemporaryDirectory(prefix="mfm_corpus_") as folder:
         path = Path(folder) / "corpus"
         joblib.dump(corpus, path)
@@ -136,16 +150,35 @@ def _on_this_machine(
             processes.close()
 
 
+def _gpus() -> list[str]:
+    """Return the GPUs that there are, as CUDA_VISIBLE_DEVICES names them."""
+    count = torch.cuda.device_count()
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return chosen.split(",")[:count] if chosen else [str(number) for number in range(count)]
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Let processes that are begun here ignore Ctrl-C, which is for this one to act on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _CORPUS: Corpus
 
 
-def _begin(corpus: Path, threads: int, gpu: int | None) -> None:
+def _begin(corpus: Path, threads: int, gpu: str | None, parent: Connection) -> None:
     """Set a new process up: its device, its threads, its data."""
     global _CORPUS
+    # Whatever is written meanwhile goes with the corpus.
+    tempfile.tempdir = str(corpus.parent)
+    threading.Thread(target=_end_with, args=(parent, corpus.parent), daemon=True).start()
     if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     _quieten(threads)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     # Copied on write: what nobody changes is in memory once.
     _CORPUS = joblib.load(corpus, mmap_mode="c")
 
@@ -157,10 +190,11 @@ def _quieten(threads: int) -> None:
     warnings.simplefilter("ignore")
 
 
-def _end_with(parent: int) -> None:
-    """End this process when the one that began it is gone, however it went."""
-    while os.getppid() == parent:
-        sleep(1)
+def _end_with(parent: Connection, folder: Path) -> None:
+    """End this process when the one that began it is gone or wants no more."""
+    # Nothing is ever sent: this is the end of the pipe.
+    wait([parent])
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
@@ -169,7 +203,11 @@ def _do_here(work: Work) -> Result:
 
 
 class _Cluster:
-    """A Dask cluster, whose workers hold a copy of the corpus each."""
+    """A Dask cluster, whose workers hold a copy of the corpus each.
+
+    Each does one piece of work at a time, however many threads it has: what is drawn at
+    random is drawn from one state a process.
+    """
 
     def __init__(self, client: Any, corpus: Corpus, threads: int) -> None:
         self._client, self._corpus, self._threads = client, corpus, threads
@@ -178,9 +216,8 @@ class _Cluster:
 
     @property
     def workers(self) -> int:
-        """Threads of all workers that are there now, one at least."""
-        threads: dict[str, int] = self._client.nthreads()
-        return max(1, sum(threads.values()))
+        """How many workers there are now, one at least."""
+        return max(1, len(self._client.nthreads()))
 
     def submit(self, work: Work) -> Future[Result]:
         """Begin a piece of work; Dask gives it to another worker if one dies."""
@@ -217,21 +254,30 @@ def _on_cluster(corpus: Corpus, address: str, threads: int) -> Iterator[Engine]:
             "address as dask scheduler prints it, tcp://host:8786"
         ) from error
     try:
-        client.wait_for_workers(1, timeout=60)
-        log.info("Dask: %d worker(s) at %s", len(client.nthreads()), address)
+        _wait_for_workers(client, address)
         yield _Cluster(client, corpus, threads)
+    finally:
+        client.close()
+
+
+def _wait_for_workers(client: Any, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE_S)
     except TimeoutError as error:
         raise ParameterError(
             f"baselines.cluster is {address}: the scheduler there has no workers; expected one "
             "or more: dask worker ADDRESS"
         ) from error
-    finally:
-        client.close()
+    log.info("Dask: %d worker(s) at %s", len(client.nthreads()), address)
+
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def _do_there(work: Work, corpus: Corpus, threads: int) -> Result:
-    _quieten(threads)
-    return do(work, corpus)
+    with _ONE_AT_A_TIME:
+        _quieten(threads)
+        return do(work, corpus)
 
 
 def first_line(error: BaseException) -> str:

@@ -14,9 +14,9 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 
-from mfm_pipeline.baselines import BASELINES, Session, fit_adapted
-from mfm_pipeline.baselines.adapt import VALUES_ONLY, only_classifies
-from mfm_pipeline.data import Corpus, Targets
+from mfm_pipeline.baselines import BASELINES, Fitted, Session, fit_adapted
+from mfm_pipeline.baselines.adapt import VALUES_ONLY, metric_of, only_classifies
+from mfm_pipeline.data import Corpus, Split, Targets
 from mfm_pipeline.errors import MfmError
 from mfm_pipeline.evaluation import SentimentOptions, score
 from mfm_pipeline.evaluation.predict import decide
@@ -94,7 +94,7 @@ class Result:
     predictions : ndarray, shape (n, outputs), optional
         Of the test split, as `Fitted.predict` returns them; not looked at here.
     error : str
-        One line.
+        One line: why it did not complete, or what is wrong with what did.
     """
 
     state: State
@@ -130,15 +130,22 @@ def do(work: Work, corpus: Corpus) -> Result:
             options = BASELINES[work.name](**work.setting)
             fitted = fit_adapted(options, corpus, session, work.sentiment)
             seconds = monotonic() - start
-            valid = fitted.predict(corpus.valid)
-            if not np.isfinite(valid[corpus.valid.has_any_modality]).all():
-                return Result("failed", seconds, error="predictions on valid are not finite")
+            valid = _predicted(fitted, corpus.valid)
+            if bad := _not_finite(valid, corpus.valid):
+                return Result("failed", seconds, error=f"{bad} prediction(s) on valid not finite")
+            metrics = scores(work, corpus, "valid", valid)
+            chosen_by = metric_of(type(options), corpus.train.targets, work.sentiment)
+            if not np.isfinite(metrics[chosen_by]):
+                return Result("failed", seconds, error=f"valid/{chosen_by} is not finite")
+            test = _predicted(fitted, corpus.test)
+            bad = _not_finite(test, corpus.test)
             return Result(
                 "complete",
                 seconds,
                 fitted.parameters,
-                scores(work, corpus, "valid", valid),
-                fitted.predict(corpus.test).astype(np.float32),
+                metrics,
+                test,
+                error=f"{bad} prediction(s) on test not finite: trivial instead" if bad else "",
             )
         except _PrunedError:
             return Result("pruned", monotonic() - start)
@@ -166,9 +173,23 @@ def scores(
 
 
 def decided(corpus: Corpus, split: str, predictions: NDArray[np.floating[Any]]) -> NDArray[Any]:
-    """Return values, classes or labels; the trivial ones of samples that have nothing."""
+    """Return values, classes or labels.
+
+    The trivial ones of samples that have nothing, or for which no finite number came out.
+    """
     train: Targets = corpus.train.targets
-    return decide(predictions, corpus.splits[split].has_any_modality, train)
+    known = corpus.splits[split].has_any_modality & np.isfinite(predictions).all(axis=1)
+    return decide(predictions, known, train)
+
+
+def _predicted(fitted: Fitted, split: Split) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return fitted.predict(split).astype(np.float32)
+
+
+def _not_finite(predictions: NDArray[np.float32], split: Split) -> int:
+    """Return how many samples that have something are predicted by what is no number."""
+    return int((~np.isfinite(predictions).all(axis=1) & split.has_any_modality).sum())
 
 
 def _reporter(work: Work, start: float) -> Report | None:

@@ -24,7 +24,7 @@ from mfm_pipeline.options import key_of
 from mfm_pipeline.pipelines.provenance import stated
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.pipelines.train_baselines.options import BaselineSearchOptions
-from mfm_pipeline.pipelines.train_baselines.tracking import log_fit
+from mfm_pipeline.pipelines.train_baselines.tracking import FitLog
 from mfm_pipeline.pipelines.trials import fingerprint, remove_folders
 from mfm_pipeline.search.engine import ATTEMPTS, Engine, engine, first_line
 from mfm_pipeline.search.results import ResultStore
@@ -132,10 +132,17 @@ def _run(searches: Mapping[str, ModelSearch], workers: Engine, results: ResultSt
     """Keep all workers busy until every search is finished."""
     pending: dict[Future[Result], tuple[ModelSearch, Fit, int]] = {}
     total = sum(search.planned for search in searches.values())
+    tracked = FitLog(results)
+    for search in searches.values():
+        for fit, result in search.done:
+            tracked.log(fit, result)
+        if search.finished:
+            _tell(search)
     with tqdm(total=total, desc="Baselines", unit="fit", leave=False, disable=None) as bar:
 
         def record(search: ModelSearch, fit: Fit, result: Result) -> None:
             search.record(fit, result)
+            tracked.log(fit, result)
             bar.update()
             if search.finished:
                 _tell(search)
@@ -161,7 +168,6 @@ def _run(searches: Mapping[str, ModelSearch], workers: Engine, results: ResultSt
                     pending[workers.submit(fit.work)] = (search, fit, attempt + 1)
                     continue
                 result = _failed(error) if error is not None else future.result()
-                log_fit(fit, result)
                 record(search, fit, result)
 
 
