@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from time import monotonic
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import optuna
 from numpy.typing import NDArray
 
 from mfm_pipeline.baselines import BASELINES, Fitted, Session, fit_adapted
-from mfm_pipeline.baselines.adapt import VALUES_ONLY, metric_of, only_classifies
+from mfm_pipeline.baselines.adapt import VALUES_ONLY, only_classifies
 from mfm_pipeline.data import Corpus, Split, Targets
 from mfm_pipeline.errors import MfmError
 from mfm_pipeline.evaluation import SentimentOptions, score
@@ -25,6 +26,7 @@ from mfm_pipeline.training import TrainingOptions
 
 State = Literal["complete", "pruned", "failed"]
 Report = Callable[[Mapping[str, float]], None]
+LONGEST_ERROR = 500
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -133,17 +135,13 @@ def do(work: Work, corpus: Corpus) -> Result:
             valid = _predicted(fitted, corpus.valid)
             if bad := _not_finite(valid, corpus.valid):
                 return Result("failed", seconds, error=f"{bad} prediction(s) on valid not finite")
-            metrics = scores(work, corpus, "valid", valid)
-            chosen_by = metric_of(type(options), corpus.train.targets, work.sentiment)
-            if not np.isfinite(metrics[chosen_by]):
-                return Result("failed", seconds, error=f"valid/{chosen_by} is not finite")
             test = _predicted(fitted, corpus.test)
             bad = _not_finite(test, corpus.test)
             return Result(
                 "complete",
                 seconds,
                 fitted.parameters,
-                metrics,
+                scores(work, corpus, "valid", valid),
                 test,
                 error=f"{bad} prediction(s) on test not finite: trivial instead" if bad else "",
             )
@@ -156,7 +154,7 @@ def do(work: Work, corpus: Corpus) -> Result:
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             line = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
-            return Result("failed", monotonic() - start, error=" ".join(line.split()))
+            return Result("failed", monotonic() - start, error=shorten(line, LONGEST_ERROR))
 
 
 def scores(
@@ -203,7 +201,8 @@ def _reporter(work: Work, start: float) -> Report | None:
         nonlocal epoch
         if work.seconds is not None and monotonic() - start > work.seconds:
             raise _OutOfTimeError
-        if trial is not None:
+        # A write to the database an epoch: none while there is nothing to decide.
+        if trial is not None and work.place is not None and epoch >= work.place.warm_up:
             trial.report(-costs["valid/task"], epoch)
             if trial.should_prune():
                 raise _PrunedError
