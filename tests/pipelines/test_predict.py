@@ -148,6 +148,8 @@ def test_raw_files_may_lack_a_modality_and_times_of_segments(
     assert len(found) == 64  # Whole videos, of all that are there.
     assert set(found["observed"]) <= {"language+visual", "language", "visual"}
     assert "found no files of acoustic" in caplog.text
+    whole = [r for r in caplog.records if r.levelname == "WARNING" and "64 " in r.getMessage()]
+    assert whole, "that whole videos became samples is worth a warning"
 
 
 def test_raw_files_with_labels_are_scored(raw_test: Path, project: Path) -> None:
@@ -226,6 +228,11 @@ def test_all_splits_of_a_file_or_one(project: Path) -> None:
             "new.npz: modalities are language",
         ),
         ({"ids": np.array(["a"])}, "found no modality"),
+        (
+            {"ids": np.array(["a", "a"]), "language": np.ones((2, 3, 25))},
+            "new.npz: sample ids repeat",
+        ),
+        ({"language": np.ones((0, 3, 25))}, "new.npz: "),
     ],
 )
 def test_arrays_that_are_no_samples_are_refused(
@@ -242,6 +249,10 @@ def test_what_is_not_there_is_named(project: Path, tmp_path: Path) -> None:
         nodes.choose_model(PredictionOptions(), tmp_path / "mfm", tmp_path / "surrogate")
     with pytest.raises(DataError, match=r"nothing\.h5"):
         predict(data=str(tmp_path / "nothing.h5"))
+    with pytest.raises(DataError, match=r"found a folder; expected a file, \.h5 or \.npz"):
+        predict(data=str(tmp_path))
+    with pytest.raises(DataError, match=r"found a folder of several; expected one model: .*mfm"):
+        predict(model=str(MODEL.parent))
     with pytest.raises(DataError, match="nothing: no such folder"):
         predict(raw=str(tmp_path / "nothing"))
     (tmp_path / "bare").mkdir()

@@ -15,10 +15,37 @@ from mfm_pipeline.baselines.base import (
     Session,
     Space,
 )
-from mfm_pipeline.baselines.classical import MajorityOptions
+from mfm_pipeline.baselines.classical import (
+    BoostingOptions,
+    ForestOptions,
+    LogisticOptions,
+    MajorityOptions,
+    RidgeOptions,
+    SvmOptions,
+)
+from mfm_pipeline.baselines.deep import EarlyFusionOptions, MemoryFusionOptions
+from mfm_pipeline.baselines.factorized import (
+    MfmEarlyFusionOptions,
+    MfmKlOptions,
+    MfmLateFusionOptions,
+    MfmMemoryFusionOptions,
+    MfmOptions,
+)
 
 BASELINES: dict[str, type[BaselineOptions]] = {
     "majority": MajorityOptions,
+    "ridge": RidgeOptions,
+    "logistic": LogisticOptions,
+    "rf": ForestOptions,
+    "gbt": BoostingOptions,
+    "svm": SvmOptions,
+    "ef_lstm": EarlyFusionOptions,
+    "mfn": MemoryFusionOptions,
+    "mfm_ef_lstm": MfmEarlyFusionOptions,
+    "mfm_late_fusion": MfmLateFusionOptions,
+    "mfm_mfn": MfmMemoryFusionOptions,
+    "mfm_kl": MfmKlOptions,
+    "mfm": MfmOptions,
 }
 
 __all__ = [

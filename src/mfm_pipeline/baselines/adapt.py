@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfm_pipeline.baselines.base import BaselineOptions, Fitted, Session
+from mfm_pipeline.baselines.classical import Typical
 from mfm_pipeline.data import Corpus, Split, Targets
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.evaluation import SentimentOptions, primary_metric
@@ -167,12 +168,18 @@ def _rounded(scores: NDArray[np.float32], sentiment: SentimentOptions) -> NDArra
 
 
 def _fit_labels(options: BaselineOptions, corpus: Corpus, session: Session) -> Labels:
-    fitted = []
+    fitted: list[Fitted] = []
     for column, name in enumerate(corpus.train.targets.names):
         classes = {
             split: corpus.splits[split].targets.values[:, column].astype(np.int64)
             for split in corpus.splits
         }
+        if len(np.unique(classes["train"])) < 2:
+            # Nothing to tell apart.
+            fitted.append(
+                Typical(np.bincount(classes["train"][:1], minlength=2).astype(np.float64))
+            )
+            continue
         own = replace(session, folder=session.folder / f"label_{column}")
         one = _of_classes(corpus, classes, (f"not {name}", name))
         fitted.append(options.fit(one, own))

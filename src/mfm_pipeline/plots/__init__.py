@@ -10,6 +10,7 @@ from mfm_pipeline.plots.information import plot_ratios
 from mfm_pipeline.plots.missing import plot_holes, plot_noise, plot_patterns
 from mfm_pipeline.plots.predictions import plot_predictions
 from mfm_pipeline.plots.reconstruction import plot_reconstruction
+from mfm_pipeline.plots.rivals import plot_ranks, plot_scores
 from mfm_pipeline.plots.training import plot_training
 
 __all__ = [
@@ -24,8 +25,10 @@ __all__ = [
     "plot_noise",
     "plot_patterns",
     "plot_predictions",
+    "plot_ranks",
     "plot_ratios",
     "plot_reconstruction",
+    "plot_scores",
     "plot_style_transfer",
     "plot_training",
 ]

@@ -91,7 +91,17 @@ def _download(uri: str, told: str) -> Path:
 
 
 def _data_of(folder: Path, told: str) -> Path:
-    """Return where a model of MLflow's keeps what is the project's own."""
+    """Return where a model of MLflow's keeps what is the project's own.
+
+    Raises
+    ------
+    DataError
+        If it is none, or not of this project; that names models in folders inside it.
+    """
+    if inside := sorted(str(path.parent) for path in folder.glob(f"*/{DESCRIPTION}")):
+        raise DataError(
+            f"model '{told}': found a folder of several; expected one model: {', '.join(inside)}"
+        )
     try:
         flavor = Model.load(str(folder)).flavors.get(FLAVOR_NAME, {})
     except (MlflowException, OSError) as error:

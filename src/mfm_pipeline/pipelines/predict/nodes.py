@@ -110,7 +110,7 @@ def prepare_data(
         stored = predictor.blueprint.preparation or {}
         corpus = ingest_new(raw, vectors, known, ingestion, widths, stored).corpus
         for reason, count in corpus.counts.items():
-            log.info("%s: %d %s", raw.path, count, reason)
+            log.warning("%s: %d %s", raw.path, count, reason)
     else:
         corpus = _read(source, predictor.shapes)
     whole = prediction.data is not None or prediction.raw is not None
@@ -218,9 +218,19 @@ def _is_of(surrogate: State, model: State) -> bool:
 
 def _read(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Corpus:
     """Read aligned features, of either form."""
+    if path.is_dir():
+        raise DataError(
+            f"prediction.data is {path}: found a folder; expected a file, .h5 or .npz, of aligned "
+            "features; raw files are named by prediction.raw"
+        )
     if path.suffix.lower() == ".npz":
-        split = split_of_arrays(read_arrays(path), shapes, str(path))
-        return Corpus(path.stem, {NEW: split})
+        arrays = read_arrays(path)
+        try:
+            return Corpus(path.stem, {NEW: split_of_arrays(arrays, shapes, str(path))})
+        except DataError as error:
+            if str(path) in str(error):
+                raise
+            raise DataError(f"{path}: {error}") from error
     corpus = read_corpus(path)
     if Preparation.load(corpus.preparation) is not None:
         raise DataError(

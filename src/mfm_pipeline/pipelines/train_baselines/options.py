@@ -117,6 +117,14 @@ class BaselineSearchOptions(Options):
         return self.spaces.get(name, BASELINES[name].space)
 
 
+class BaselineComparisonOptions(Options):
+    """How sure it is that MFM is ahead: a paired bootstrap over test samples."""
+
+    resamples: int = Field(2000, ge=100, description="Of the test samples.")
+    level: float = Field(0.95, gt=0, lt=1, description="Of intervals.")
+    seed: int = Field(0, ge=0, lt=2**31)
+
+
 def _checked(name: str, method: type[BaselineOptions], values: Setting) -> BaselineOptions:
     try:
         return method(**values)

@@ -1,0 +1,276 @@
+"""Nodes that set the models of a search side by side, and say whether MFM is ahead."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mfm_pipeline import plots
+from mfm_pipeline.baselines import BASELINES
+from mfm_pipeline.data import Corpus
+from mfm_pipeline.evaluation import EvaluationOptions, SentimentOptions, primary_metric, print_table
+from mfm_pipeline.evaluation.paired import Difference, Resamples, difference, holm
+from mfm_pipeline.pipelines.provenance import stated_like
+from mfm_pipeline.pipelines.train_baselines.options import BaselineComparisonOptions
+
+log = logging.getLogger(__name__)
+
+MFM = "mfm"
+_LEVEL = 0.05
+"""At which the console calls a difference significant."""
+
+
+class _Predictions(NamedTuple):
+    """Of one model on test.
+
+    Attributes
+    ----------
+    true : ndarray, shape (n, targets)
+    predicted : ndarray, shape (seeds, n, targets)
+    """
+
+    true: np.ndarray
+    predicted: np.ndarray
+
+
+def compare(
+    trials: pd.DataFrame,
+    predictions: pd.DataFrame,
+    corpus: Corpus,
+    evaluation: EvaluationOptions,
+    options: BaselineComparisonOptions,
+) -> pd.DataFrame:
+    """Return a row a model: its metrics, and by how much MFM is ahead of it.
+
+    Parameters
+    ----------
+    trials, predictions : DataFrame
+        As `search` returns them.
+    corpus : Corpus
+    evaluation : EvaluationOptions
+    options : BaselineComparisonOptions
+
+    Returns
+    -------
+    DataFrame
+        ``model``, ``label``, ``family``, ``state`` (``complete``, ``failed``, ``n/a``),
+        ``trials`` tried, ``seeds``, ``parameters``, ``seconds`` a fit, each metric on test
+        and its ``<metric>_sd`` over seeds; ``compared``, the metric of the comparison: the
+        primary one, or of models that only classify a score ``acc_2``; ``difference`` of MFM
+        and the model, ``difference_low``, ``difference_high``, ``p_value`` of a paired
+        bootstrap over test samples, ``p_holm`` corrected for all models; ``setting`` (JSON);
+        ``note``, why there are no numbers.
+    """
+    rows = [_row(name, own) for name, own in trials.groupby("model", sort=False)]
+    table = pd.DataFrame(rows)
+    metrics = [c.removeprefix("test/") for c in trials.columns if c.startswith("test/")]
+    order = ["model", "label", "family", "state", "trials", "seeds", "parameters", "seconds"]
+    order += [name for metric in metrics for name in (metric, f"{metric}_sd")]
+    table = table.reindex(columns=[*order, "setting", "note"])
+    scores = _resampled(table, predictions, corpus, evaluation.sentiment, options)
+    found = {name: _against_mfm(scores, name, options.level) for name in table["model"]}
+    metric = primary_metric(corpus.train.targets.task)
+    table["compared"] = [_metric_of(scores, name) for name in table["model"]]
+    for field, column in _COLUMNS.items():
+        table[column] = [np.nan if one is None else getattr(one, field) for one in found.values()]
+    table["p_holm"] = holm(table["p_value"].tolist())
+    _print(table, metric, corpus)
+    return stated_like(table, corpus, trials)
+
+
+_COLUMNS = {
+    "value": "difference",
+    "low": "difference_low",
+    "high": "difference_high",
+    "p_value": "p_value",
+}
+
+
+def verdict(table: pd.DataFrame, metric: str) -> str:
+    """Say in one line whether MFM is ahead of all others in the primary metric."""
+    ranked = table.dropna(subset=[metric]) if metric in table else table.iloc[:0]
+    if MFM not in set(ranked["model"]):
+        return f"MFM was not fitted: nothing is said of whether it is ahead in {metric}."
+    others = ranked[ranked["model"] != MFM]
+    if others.empty:
+        return "MFM was fitted alone: nothing is said of whether it is ahead."
+    ahead = others[others["difference"] <= 0].sort_values("difference")
+    sure = int(((others["difference"] > 0) & (others["p_holm"] < _LEVEL)).sum())
+    told = f"significantly (Holm, 5 %) of {sure} of {len(others)}"
+    if ahead.empty:
+        return f"MFM is ahead of all {len(others)} others in {metric}; {told}."
+    best = ahead.iloc[0]
+    interval = f"[{-best['difference_high']:.3f}, {-best['difference_low']:.3f}]"
+    return (
+        f"MFM does not win: {best['label']} is ahead by {-best['difference']:.3f} in {metric} "
+        f"{interval}, and {len(ahead) - 1} more; MFM is ahead {told}."
+    )
+
+
+def plot_scores(comparison: pd.DataFrame, corpus: Corpus) -> Figure:
+    """Draw the primary metric of every model on test, with its spread over seeds."""
+    metric = primary_metric(corpus.train.targets.task)
+    table = comparison.dropna(subset=[metric])
+    scores = table[["label", "family"]].assign(mean=table[metric], sd=table[f"{metric}_sd"])
+    return plots.plot_scores(scores, metric, corpus.label, highlight=BASELINES[MFM].label)
+
+
+def plot_ranks(
+    comparison: pd.DataFrame,
+    predictions: pd.DataFrame,
+    corpus: Corpus,
+    evaluation: EvaluationOptions,
+    options: BaselineComparisonOptions,
+) -> Figure:
+    """Draw the mean rank of each model over targets, with its interval over resamples."""
+    metric = primary_metric(corpus.train.targets.task)
+    scores = _resampled(comparison, predictions, corpus, evaluation.sentiment, options)
+    known = [name for name in comparison["model"] if _metric_of(scores, name) == metric]
+    # Models × resamples × targets; the best is first.
+    values = np.stack([scores[name].values for name in known])
+    ranks = _ranks(values).mean(axis=2)
+    tail = (1 - options.level) / 2
+    low, high = np.quantile(ranks[:, 1:], [tail, 1 - tail], axis=1)
+    rows = comparison.set_index("model").loc[known, ["label", "family"]].reset_index(drop=True)
+    targets = values.shape[2]
+    over = f"rank in {metric}" if targets == 1 else f"mean rank in {metric} over {targets} targets"
+    return plots.plot_ranks(
+        rows.assign(rank=ranks[:, 0], low=low, high=high),
+        corpus.label,
+        f"{over}, {options.level:.0%} interval over test samples",
+        highlight=BASELINES[MFM].label,
+    )
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Return ranks along the first axis, 1 for the highest; equals share their mean rank."""
+    above = (values[None] > values[:, None]).sum(axis=1)
+    equal = (values[None] == values[:, None]).sum(axis=1)
+    return np.asarray(above + (equal + 1) / 2)
+
+
+class _Scored(NamedTuple):
+    """A model's metric on test and on every resample, ``(1 + resamples, targets)``."""
+
+    metric: str
+    values: np.ndarray
+
+
+def _resampled(
+    table: pd.DataFrame,
+    predictions: pd.DataFrame,
+    corpus: Corpus,
+    sentiment: SentimentOptions | None,
+    options: BaselineComparisonOptions,
+) -> dict[str, _Scored]:
+    """Score every model on the same resamples; of those that only classify, sides."""
+    task = corpus.train.targets.task
+    metric = primary_metric(task)
+    draws = Resamples(len(corpus.test), options.resamples, options.seed)
+    classify = set(table.loc[table[metric].isna(), "model"])
+    scored = {}
+    by_model = dict(list(predictions.groupby("model", sort=False)))
+    both = sentiment is not None and bool(classify & by_model.keys())
+    for name, own in by_model.items():
+        found = _of_model(own, len(corpus.test))
+        if name in classify:
+            if sentiment is not None:
+                scored[str(name)] = _Scored("acc_2", _sides(draws, found, sentiment))
+            continue
+        scored[str(name)] = _Scored(metric, draws.of(metric, *found))
+    if both and MFM in scored:
+        assert sentiment is not None
+        found = _of_model(by_model[MFM], len(corpus.test))
+        scored[_MFM_SIDES] = _Scored("acc_2", _sides(draws, found, sentiment))
+    return scored
+
+
+_MFM_SIDES = f"{MFM}/acc_2"
+
+
+def _sides(draws: Resamples, found: _Predictions, sentiment: SentimentOptions) -> np.ndarray:
+    side = np.greater_equal if sentiment.neutral_is_positive else np.greater
+    true, predicted = (side(values, sentiment.neutral) for values in found)
+    return draws.of("acc", true, predicted)
+
+
+def _of_model(own: pd.DataFrame, samples: int) -> _Predictions:
+    """Return the rows of one model as arrays: they lie by seed, then target, then sample."""
+    seeds, targets = own["seed"].nunique(), own["target"].nunique(dropna=False)
+    shape = (seeds, targets, samples)
+    true, predicted = (own[c].to_numpy(np.float64).reshape(shape) for c in ("true", "predicted"))
+    return _Predictions(true[0].T, predicted.transpose(0, 2, 1))
+
+
+def _metric_of(scores: Mapping[str, _Scored], name: str) -> str:
+    return scores[name].metric if name in scores else ""
+
+
+def _against_mfm(scores: Mapping[str, _Scored], name: str, level: float) -> Difference | None:
+    """Return by how much MFM is ahead of a model in what both have."""
+    if name == MFM or name not in scores or MFM not in scores:
+        return None
+    own = scores[name]
+    rival = scores[MFM if own.metric == scores[MFM].metric else _MFM_SIDES]
+    return difference(rival.values, own.values, level)
+
+
+def _row(name: Any, own: pd.DataFrame) -> dict[str, Any]:
+    first, final = own.iloc[0], own[own["final"]]
+    row: dict[str, Any] = {"model": name, "label": first["label"], "family": first["family"]}
+    row["trials"] = int((own["trial"] >= 0).sum())
+    row["seeds"] = len(final)
+    if final.empty:
+        errors = own["error"].dropna()
+        errors = errors[errors != ""]
+        known = first["state"] == "n/a"
+        note = "cannot learn this task" if known else next(iter(errors), "no trial ended")
+        return {**row, "state": "n/a" if known else "failed", "note": note}
+    row |= {
+        "state": "complete",
+        "parameters": int(final["parameters"].iloc[0]),
+        "seconds": float(final["seconds"].mean()),
+        "setting": final["setting"].iloc[0],
+        "note": "",
+    }
+    for column in own.columns[own.columns.str.startswith("test/")]:
+        metric = column.removeprefix("test/")
+        row[metric], row[f"{metric}_sd"] = final[column].mean(), final[column].std()
+    return row
+
+
+def _print(table: pd.DataFrame, metric: str, corpus: Corpus) -> None:
+    """Print whether MFM is ahead, then a short table, the best first."""
+    known = table[table["state"] == "complete"]
+    known = known.sort_values(metric, ascending=False, kind="stable", na_position="last")
+    short = known[["label"]].rename(columns={"label": "model"})
+    for name in _shown(known, metric):
+        short[name] = [
+            "" if pd.isna(mean) else f"{mean:.3f}" + (f"±{sd:.3f}" if pd.notna(sd) else "")
+            for mean, sd in zip(known[name], known[f"{name}_sd"], strict=True)
+        ]
+    short["MFM is ahead by"] = [
+        "" if pd.isna(value) else f"{value:+.3f} [{low:+.3f}, {high:+.3f}]{'*' if p < 0.05 else ''}"
+        for value, low, high, p in zip(
+            known["difference"],
+            known["difference_low"],
+            known["difference_high"],
+            known["p_holm"],
+            strict=True,
+        )
+    ]
+    title = f"Models, test, {corpus.label}, {len(corpus.test)} samples (* Holm p < 0.05)"
+    print_table(short, f"{verdict(table, metric)}\n{title}")
+    for row in table[table["state"] != "complete"].itertuples():
+        log.info("%s: %s, %s", row.model, row.state, row.note)
+
+
+def _shown(known: pd.DataFrame, metric: str) -> list[str]:
+    """Return the two metrics that a console has room for."""
+    others = ["acc_2"] if "acc_2" in known and known[metric].isna().any() else ["mae", "f1"]
+    return [metric, *[name for name in others if name in known][:1]]

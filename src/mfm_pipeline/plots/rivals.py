@@ -1,0 +1,129 @@
+"""Many models side by side: their scores, and their ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from mfm_pipeline.plots.style import COLOURS, MUTED, new_figure, tidy
+from mfm_pipeline.plots.text import plain
+
+_ROW = 0.21
+"""Inches of height a model."""
+
+
+def plot_scores(scores: pd.DataFrame, metric: str, source: str, *, highlight: str) -> Figure:
+    """Plot mean and standard deviation over seeds of each model, the best at the top.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        One row a model: ``label``, ``family``, ``mean``, ``sd`` (NaN for one seed); in the
+        order of families. A model of the family ``trivial`` is a line as well.
+    metric : str
+    source : str
+        Whose data it is, for the title.
+    highlight : str
+        Label of the model that has a line of its own.
+    """
+    table = scores.sort_values("mean", kind="stable").reset_index(drop=True)
+    figure, axes = _figure(len(table))
+    colours = _colours(scores)
+    _draw(axes, table, colours, highlight, table["sd"], table["sd"])
+    for label in (*table.loc[table["family"] == "trivial", "label"], highlight):
+        value = table.loc[table["label"] == label, "mean"]
+        if len(value):
+            axes.axvline(value.iloc[0], color=MUTED, linewidth=0.8, linestyle=":", zorder=0)
+    for place, (mean, sd) in enumerate(zip(table["mean"], table["sd"], strict=True)):
+        told = f"{mean:.3f}" + (f" ± {sd:.3f}" if np.isfinite(sd) else "")
+        axes.text(1.01, place, told, transform=axes.get_yaxis_transform(), fontsize=7, va="center")
+    title = f"{plain(source, 60)}: {plain(metric)} on test, mean and standard deviation of seeds"
+    _finish(figure, axes, table, colours, title, plain(metric))
+    return figure
+
+
+def plot_ranks(ranks: pd.DataFrame, source: str, over: str, *, highlight: str) -> Figure:
+    """Plot the mean rank of each model with an interval, the best at the top.
+
+    Parameters
+    ----------
+    ranks : DataFrame
+        One row a model: ``label``, ``family``, ``rank``, ``low``, ``high``; 1 is the best.
+    source : str
+        Whose data it is, for the title.
+    over : str
+        What ranks are the mean over, and what the interval is of.
+    highlight : str
+        Label of the model that stands out.
+    """
+    table = ranks.sort_values("rank", ascending=False, kind="stable").reset_index(drop=True)
+    table["mean"] = table["rank"]
+    figure, axes = _figure(len(table))
+    colours = _colours(ranks)
+    low, high = table["rank"] - table["low"], table["high"] - table["rank"]
+    _draw(axes, table, colours, highlight, low, high)
+    axes.set_xlim(0.5, len(table) + 0.5)
+    _finish(figure, axes, table, colours, f"{plain(source, 50)}: {over}", "rank (1 is the best)")
+    return figure
+
+
+def _figure(models: int) -> tuple[Figure, Axes]:
+    figure, axes = new_figure(7.2, 1.5 + _ROW * models)
+    return figure, axes
+
+
+def _colours(table: pd.DataFrame) -> dict[str, str]:
+    families = list(dict.fromkeys(table["family"]))
+    own = [family for family in families if family != "trivial"]
+    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(own)}
+    return {family: colours.get(family, MUTED) for family in families}
+
+
+def _draw(
+    axes: Axes,
+    table: pd.DataFrame,
+    colours: Mapping[str, str],
+    highlight: str,
+    below: pd.Series[float],
+    above: pd.Series[float],
+) -> None:
+    for place, row in enumerate(table.itertuples()):
+        marked = row.label == highlight
+        axes.errorbar(
+            float(str(row.mean)),
+            place,
+            xerr=[[np.nan_to_num(below.iloc[place])], [np.nan_to_num(above.iloc[place])]],
+            marker="D" if marked else "o",
+            markersize=6 if marked else 4.5,
+            color=colours[str(row.family)],
+            linewidth=1.2,
+            capsize=2,
+        )
+
+
+def _finish(
+    figure: Figure,
+    axes: Axes,
+    table: pd.DataFrame,
+    colours: Mapping[str, str],
+    title: str,
+    x: str,
+) -> None:
+    axes.set_yticks(range(len(table)), [plain(name) for name in table["label"]], parse_math=False)
+    axes.set_ylim(-0.7, len(table) - 0.3)
+    axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
+    axes.set_axisbelow(True)
+    tidy(axes, x=x)
+    handles = [
+        Line2D([], [], marker="o", linestyle="", markersize=5, color=colour, label=family)
+        for family, colour in colours.items()
+    ]
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8, frameon=False
+    )
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left", parse_math=False)
