@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 import joblib
 import torch
+from tqdm import tqdm
 
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.errors import ParameterError
@@ -121,9 +122,11 @@ class _Processes:
 
     def close(self) -> None:
         """End the processes, whatever they are at."""
-        self._our_end.close()
+        if not all(work.done() for work in self._work.values()):
+            self._our_end.close()
         for pool in self._pools.values():
             pool.shutdown(cancel_futures=True)
+        self._our_end.close()
         self._their_end.close()
 
     def _gpu(self, number: int) -> str | None:
@@ -140,7 +143,7 @@ def _on_this_machine(
     gpus = _gpus() if training.accelerator in ("auto", "gpu", "cuda") else []
     # Of the cores that this process may use.
     workers = machines.workers or len(gpus) or max(1, joblib.cpu_count() // machines.threads)
-    with tempfile.TemporaryDirectory(prefix="mfm_corpus_") as folder:
+    with tempfile.TemporaryDirectory(prefix="mfm_corpus_", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "corpus"
         joblib.dump(corpus, path)
         processes = _Processes(workers, path, machines.threads, gpus)
@@ -186,6 +189,8 @@ def _begin(corpus: Path, threads: int, gpu: str | None, parent: Connection) -> N
 def _quieten(threads: int) -> None:
     """Use so many threads, and say nothing: what matters is in each result."""
     torch.set_num_threads(threads)
+    # A lock among processes is never given back by one that is ended.
+    tqdm.set_lock(threading.RLock())
     logging.disable(logging.ERROR)
     warnings.simplefilter("ignore")
 
