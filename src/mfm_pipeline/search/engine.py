@@ -11,7 +11,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ import torch
 from tqdm import tqdm
 
 from mfm_pipeline.data import Corpus
-from mfm_pipeline.errors import ParameterError
+from mfm_pipeline.errors import ParameterError, TrainingError
 from mfm_pipeline.search.work import Result, Work, do
 from mfm_pipeline.training import TrainingOptions
 
@@ -48,6 +48,9 @@ class Engine(Protocol):
 
     def lost(self, error: BaseException) -> bool:
         """Return whether an error says that a process died, rather than what it did."""
+
+    def check(self) -> None:
+        """Say what is in the way of work that takes long, if anything."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,9 @@ class _Processes:
     def lost(self, error: BaseException) -> bool:
         """Return whether a process died."""
         return isinstance(error, BrokenProcessPool)
+
+    def check(self) -> None:
+        """Say nothing: what dies here is seen at once."""
 
     def close(self) -> None:
         """End the processes, whatever they are at."""
@@ -214,10 +220,11 @@ class _Cluster:
     random is drawn from one state a process.
     """
 
-    def __init__(self, client: Any, corpus: Corpus, threads: int) -> None:
-        self._client, self._corpus, self._threads = client, corpus, threads
+    def __init__(self, client: Any, address: str, corpus: Corpus, threads: int) -> None:
+        self._client, self._address = client, address
+        self._corpus, self._threads = corpus, threads
         self._executor: Executor = client.get_executor(pure=False)
-        self._scattered = self._scatter()
+        self._scattered: Any = None
 
     @property
     def workers(self) -> int:
@@ -225,19 +232,41 @@ class _Cluster:
         return max(1, len(self._client.nthreads()))
 
     def submit(self, work: Work) -> Future[Result]:
-        """Begin a piece of work; Dask gives it to another worker if one dies."""
-        if self._scattered.status in ("lost", "cancelled", "error"):
+        """Begin a piece of work; Dask gives it to another worker if one dies.
+
+        Raises
+        ------
+        TrainingError
+            If the scheduler is gone.
+        """
+        if self._client.status != "running":
+            raise TrainingError(
+                f"baselines.cluster is {self._address}: the Dask scheduler there is gone; what is "
+                "finished is kept: with resume=true the search goes on"
+            )
+        if self._scattered is None:
             self._scattered = self._scatter()
         return self._executor.submit(_do_there, work, self._scattered, self._threads)
 
     def lost(self, error: BaseException) -> bool:
-        """Return whether workers died with it, or the data on them."""
-        from distributed import CancelledError, KilledWorker
+        """Return whether workers died with it, or the data on them, which is then sent anew."""
+        from distributed import KilledWorker
 
-        return isinstance(error, CancelledError | KilledWorker)
+        lost = isinstance(error, CancelledError | KilledWorker)
+        if lost:
+            self._scattered = None
+        return lost
+
+    def check(self) -> None:
+        """Say if there is no worker."""
+        if self._client.status == "running" and not self._client.nthreads():
+            log.warning("Dask: no worker is left at %s; expected one to come", self._address)
 
     def _scatter(self) -> Any:
-        return self._client.scatter(self._corpus, broadcast=True)
+        self.check()
+        self._client.wait_for_workers(1)
+        # By a name of its own each time: one that was lost cannot be had again.
+        return self._client.scatter(self._corpus, broadcast=True, hash=False)
 
 
 @contextmanager
@@ -260,7 +289,7 @@ def _on_cluster(corpus: Corpus, address: str, threads: int) -> Iterator[Engine]:
         ) from error
     try:
         _wait_for_workers(client, address)
-        yield _Cluster(client, corpus, threads)
+        yield _Cluster(client, address, corpus, threads)
     finally:
         client.close()
 
@@ -283,6 +312,15 @@ def _do_there(work: Work, corpus: Corpus, threads: int) -> Result:
     with _ONE_AT_A_TIME:
         _quieten(threads)
         return do(work, corpus)
+
+
+def error_of(future: Future[Result]) -> BaseException | None:
+    """Return what went wrong with the work itself or where it was done; None if nothing did."""
+    try:
+        return future.exception()
+    except CancelledError as error:
+        # By the cluster: the data that it needs is lost.
+        return error
 
 
 def first_line(error: BaseException) -> str:

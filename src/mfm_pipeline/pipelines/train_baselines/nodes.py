@@ -26,7 +26,7 @@ from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.pipelines.train_baselines.options import BaselineSearchOptions
 from mfm_pipeline.pipelines.train_baselines.tracking import FitLog
 from mfm_pipeline.pipelines.trials import fingerprint, remove_folders
-from mfm_pipeline.search.engine import ATTEMPTS, Engine, engine, first_line
+from mfm_pipeline.search.engine import ATTEMPTS, PATIENCE_S, Engine, engine, error_of, first_line
 from mfm_pipeline.search.results import ResultStore
 from mfm_pipeline.search.study import Budget, Fit, ModelSearch
 from mfm_pipeline.search.work import Result, Work, decided, scores
@@ -160,9 +160,12 @@ def _run(searches: Mapping[str, ModelSearch], workers: Engine, results: ResultSt
                 continue
             if not pending:
                 return
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            done = wait(pending, timeout=PATIENCE_S, return_when=FIRST_COMPLETED).done
+            if not done:
+                workers.check()
+            for future in done:
                 search, fit, attempt = pending.pop(future)
-                error = future.exception()
+                error = error_of(future)
                 if error is not None and workers.lost(error) and attempt < ATTEMPTS:
                     log.warning("%s: a process died; its work is done again", search.name)
                     pending[workers.submit(fit.work)] = (search, fit, attempt + 1)
