@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """Times that work is given to a process before it is held to be what kills it."""
+ANSWER_S = 10
+"""How long a cluster may take to answer."""
 PATIENCE_S = 60
 """How long a cluster may take to have its first worker."""
 
@@ -281,7 +283,7 @@ def _on_cluster(corpus: Corpus, address: str, threads: int) -> Iterator[Engine]:
     try:
         # Dask has no types.
         connect: Any = Client
-        client = connect(address, timeout="10s", set_as_default=False)
+        client = connect(address, timeout=f"{ANSWER_S}s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise ParameterError(
             f"baselines.cluster is {address}: no Dask scheduler answers there; expected an "
