@@ -224,7 +224,7 @@ def test_a_process_that_dies_is_tried_again_and_one_that_always_does_fails(
     assert {tried.count(key) for key in tried if key.startswith("epochs")} == {1}
 
 
-@pytest.mark.parametrize("workers", [1, 2, 8])
+@pytest.mark.parametrize("workers", [1, 8])
 def test_wherever_it_is_broken_off_it_goes_on_to_the_same(
     stand_ins: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
@@ -232,7 +232,7 @@ def test_wherever_it_is_broken_off_it_goes_on_to_the_same(
     options: dict[str, Any] = {"models": "linear+failing", "settings": {"failing": {"limit": 1.0}}}
     whole, expected = search(tmp_path / "whole", **options)
     total = len(FITS)
-    for breaks in ([1], [3, 4], [total - 1]):
+    for breaks in ([1, 4], [total - 1]):
         place = tmp_path / f"broken_{breaks[0]}"
         FITS.clear()
         left = 0
@@ -282,7 +282,9 @@ def test_other_data_or_settings_are_another_search(here: None, tmp_path: Path) -
     ):
         FITS.clear()
         trials, _ = search(tmp_path, models="linear", resume=True, **change)
-        assert len(trials) == 4 and len(FITS) >= 3
+        # But for single settings that were fitted to the same data before.
+        assert len(trials) == 4 and len(FITS) >= 2
+        assert len(FITS) == 4 or "corpus" not in change
 
 
 def test_what_test_holds_changes_no_choice(here: None, tmp_path: Path) -> None:

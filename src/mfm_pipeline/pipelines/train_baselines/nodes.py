@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
+from optuna.storages import BaseStorage, get_storage
 from tqdm import tqdm
 
 from mfm_pipeline.baselines import BASELINES
@@ -84,6 +85,7 @@ def search(
     results = ResultStore(place, data)
     chosen = [name for name in options.models if applies(BASELINES[name], targets, sentiment)]
     searches = {}
+    database = _database(storage)
     for name in chosen:
         template = Work(name, {}, training.model_copy(update={"resume": False}), model, sentiment)
         default, space = options.default_of(name), options.space_of(name)
@@ -95,7 +97,7 @@ def search(
             space,
             Budget(options.trials, options.minutes, options.seeds, options.pruning),
             metric=metric_of(BASELINES[name], targets, sentiment),
-            study=_study(storage, f"{corpus.name}/{name}/{key_of(content)}", training.resume),
+            study=_study(database, f"{corpus.name}/{name}/{key_of(content)}", training.resume),
             storage=storage,
             results=results,
         )
@@ -114,13 +116,17 @@ def search(
     return table, _predictions(searches, corpus)
 
 
-def _study(storage: str, name: str, resume: bool) -> optuna.Study:
+def _study(database: BaseStorage, name: str, resume: bool) -> optuna.Study:
+    if not resume and name in optuna.get_all_study_names(database):
+        optuna.delete_study(study_name=name, storage=database)
+    return optuna.create_study(
+        storage=database, study_name=name, direction="maximize", load_if_exists=True
+    )
+
+
+def _database(storage: str) -> BaseStorage:
     try:
-        if not resume and name in optuna.get_all_study_names(storage):
-            optuna.delete_study(study_name=name, storage=storage)
-        return optuna.create_study(
-            storage=storage, study_name=name, direction="maximize", load_if_exists=True
-        )
+        return get_storage(storage)
     except Exception as error:
         raise ParameterError(
             f"baselines.storage is {storage}: {first_line(error)}; expected the URL of a database "
