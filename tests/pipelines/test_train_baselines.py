@@ -34,6 +34,7 @@ from mfm_pipeline.search.engine import ATTEMPTS
 from mfm_pipeline.search.work import Result, Work, do
 from mfm_pipeline.training import TrainingOptions
 from tests.conftest import MakeCorpus, _make_corpus, kedro_run
+from tests.pipelines.conftest import tracking_uri
 from tests.search.stand_ins import FITS, stand_ins
 
 __all__ = ["stand_ins"]
@@ -448,7 +449,7 @@ def test_killed_and_resumed(
     shutil.copytree(finished / "data/05_model_input", project / "data/05_model_input")
     shutil.copy(finished / "mlflow.db", project)
     monkeypatch.chdir(project)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri(project))
     process = start(project)
     deadline = time.monotonic() + 120
     while not list((project / STATES).glob("*/result.json")):
