@@ -38,6 +38,10 @@ def modality(name: str) -> Build:
 FUSION_CASES = {name: fusion(name) for name in FUSIONS} | {
     "mfn, window 1": fusion("mfn", window=1, hidden={"default": 5, "acoustic": 3}),
     "mfn, window 3": fusion("mfn", window=3, memory=4),
+    "ef_lstm, stacked": fusion("ef_lstm", hidden=5, layers=2),
+    "ef_lstm, both ways": fusion("ef_lstm", hidden=5, layers=2, bidirectional=True),
+    "mv_lstm, apart": fusion("mv_lstm", hidden=4, alpha=1, beta=0),
+    "transformer, deeper": fusion("transformer", width=8, heads=2, layers=2),
     "statistics, layer": fusion("statistics", hidden=8, dropout=0.2),
     "statistics beside ef_lstm": fusion("statistics", recurrent="ef_lstm"),
 }
@@ -188,7 +192,8 @@ def test_evaluation_is_deterministic_and_training_draws(fusion_case: str) -> Non
     first = built(inputs)
     torch.manual_seed(3)
     assert torch.equal(first, built(inputs))
-    draws = fusion_case.startswith("mfn") or fusion_case == "statistics, layer"
+    draws = fusion_case.startswith(("mfn", "marn", "transformer"))
+    draws |= fusion_case == "statistics, layer"
     assert torch.equal(first, built(inputs)) != draws
 
 

@@ -61,18 +61,138 @@ class DeepOptions(BaselineOptions):
         )
 
 
+class DeepFusionOptions(DeepOptions):
+    """DF: a dense network a modality over its statistics, then one over all of them."""
+
+    label: ClassVar[str] = "DF"
+    fusion: ClassVar[str] = "df"
+    space: ClassVar[Space] = {**LEARNING, "hidden": SIZES, "fused": SIZES}
+
+    hidden: Size = Field(64, description="Size of each modality's layers.")
+    fused: Size = Field(64, description="Size of the layer over all modalities.")
+    layer_dropout: Probability = Field(0.2, description="Behind every layer.")
+
+    def fusion_options(self) -> Mapping[str, Any]:
+        """Return sizes and dropout."""
+        return {"hidden": self.hidden, "fused": self.fused, "dropout": self.layer_dropout}
+
+
 class EarlyFusionOptions(DeepOptions):
-    """EF-LSTM: one LSTM over the features of all modalities side by side (Hochreiter 1997)."""
+    """EF-LSTM: one LSTM (Hochreiter and Schmidhuber 1997) over all modalities side by side."""
 
     label: ClassVar[str] = "EF-LSTM"
     fusion: ClassVar[str] = "ef_lstm"
     space: ClassVar[Space] = {**LEARNING, "hidden": SIZES}
+    layers: ClassVar[int] = 1
+    bidirectional: ClassVar[bool] = False
 
-    hidden: Size = Field(128, description="Size of the LSTM.")
+    hidden: Size = Field(128, description="Size of each LSTM.")
 
     def fusion_options(self) -> Mapping[str, Any]:
-        """Return the size of the LSTM."""
-        return {"hidden": self.hidden}
+        """Return size and shape."""
+        return {
+            "hidden": self.hidden,
+            "layers": self.layers,
+            "bidirectional": self.bidirectional,
+        }
+
+
+class EarlyFusionStackedOptions(EarlyFusionOptions):
+    """EF-SLSTM: two LSTMs on top of each other (Graves et al. 2013)."""
+
+    label: ClassVar[str] = "EF-SLSTM"
+    layers: ClassVar[int] = 2
+
+
+class EarlyFusionBothWaysOptions(EarlyFusionOptions):
+    """EF-BLSTM: an LSTM in each direction (Schuster and Paliwal 1997)."""
+
+    label: ClassVar[str] = "EF-BLSTM"
+    bidirectional: ClassVar[bool] = True
+
+    hidden: Size = Field(64, description="Size of each LSTM.")
+
+
+class EarlyFusionStackedBothWaysOptions(EarlyFusionBothWaysOptions):
+    """EF-SBLSTM: two layers of LSTMs in each direction."""
+
+    label: ClassVar[str] = "EF-SBLSTM"
+    layers: ClassVar[int] = 2
+
+
+class MultiViewOptions(DeepOptions):
+    """MV-LSTM: an LSTM whose memory is divided by modality (Rajagopalan et al. 2016)."""
+
+    label: ClassVar[str] = "MV-LSTM"
+    fusion: ClassVar[str] = "mv_lstm"
+    space: ClassVar[Space] = {
+        **LEARNING,
+        "hidden": Choice(of=(16, 32, 64, 128)),
+        "alpha": Choice(of=(0.33, 0.67, 1.0)),
+        "beta": Choice(of=(0.0, 0.33, 0.67, 1.0)),
+    }
+
+    hidden: Size = Field(32, description="Units of each modality.")
+    alpha: float = Field(0.67, ge=0, le=1, description="Share that see their own modality.")
+    beta: float = Field(0.33, ge=0, le=1, description="Share that see the others.")
+
+    def fusion_options(self) -> Mapping[str, Any]:
+        """Return size and connections."""
+        return {"hidden": self.hidden, "alpha": self.alpha, "beta": self.beta}
+
+
+class TensorFusionOptions(DeepOptions):
+    """TFN: the outer product of all modalities (Zadeh et al. 2017).
+
+    As published an LSTM embeds the modality called ``language``, and statistics (there
+    means) the others.
+    """
+
+    label: ClassVar[str] = "TFN"
+    fusion: ClassVar[str] = "tfn"
+    space: ClassVar[Space] = {
+        **LEARNING,
+        "embedding": Choice(of=(4, 8, 16)),
+        "layer": Choice(of=(32, 64, 128)),
+    }
+
+    embedding: Size = Field(8, description="Size of each modality's embedding.")
+    layer: Size = Field(64, description="Size of the layers over the tensor.")
+    layer_dropout: Probability = Field(0.2, description="Behind every layer.")
+
+    def fusion_options(self) -> Mapping[str, Any]:
+        """Return sizes and what embeds each modality."""
+        return {
+            "encoder": TENSOR_ENCODERS,
+            "embedding": self.embedding,
+            "layer": self.layer,
+            "dropout": self.layer_dropout,
+        }
+
+
+TENSOR_ENCODERS = {"language": "lstm", "default": "statistics"}
+"""What embeds each modality in TFN."""
+
+
+class MultiAttentionOptions(DeepOptions):
+    """MARN: multi-attention recurrent network (Zadeh et al. 2018)."""
+
+    label: ClassVar[str] = "MARN"
+    fusion: ClassVar[str] = "marn"
+    space: ClassVar[Space] = {
+        **LEARNING,
+        "hidden": Choice(of=(16, 32, 64)),
+        "attentions": Range(low=1, high=6),
+        "code": Choice(of=(16, 32, 64)),
+    }
+
+    hidden: Size = Field(32, description="Size of each modality's LSTHM.")
+    attentions: Size = Field(4, description="Attentions K.")
+    code: Size = Field(32, description="Size of the code z.")
+
+    def fusion_options(self) -> Mapping[str, Any]:
+        """Return the sizes."""
+        return {"hidden": self.hidden, "attentions": self.attentions, "code": self.code}
 
 
 class MemoryFusionOptions(DeepOptions):
@@ -103,3 +223,23 @@ class MemoryFusionOptions(DeepOptions):
             "proposal": layer,
             "gates": layer,
         }
+
+
+class TransformerOptions(DeepOptions):
+    """Crossmodal Transformer (MulT; Tsai et al. 2019), which the paper does not have."""
+
+    label: ClassVar[str] = "MulT"
+    fusion: ClassVar[str] = "transformer"
+    space: ClassVar[Space] = {
+        **LEARNING,
+        "width": Choice(of=(16, 32, 64)),
+        "layers": Range(low=1, high=3),
+    }
+
+    width: Size = Field(32, description="Of a step; a multiple of heads.")
+    heads: Size = Field(4, description="Of each attention.")
+    layers: Size = Field(1, description="Of each block.")
+
+    def fusion_options(self) -> Mapping[str, Any]:
+        """Return the sizes."""
+        return {"width": self.width, "heads": self.heads, "layers": self.layers}

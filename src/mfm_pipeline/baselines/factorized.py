@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from mfm_pipeline.baselines.base import BaselineOptions, Choice, Family, Range, Session, Space
+from mfm_pipeline.baselines.deep import TENSOR_ENCODERS
 from mfm_pipeline.baselines.trained import Trained, train
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.models import ModelOptions
@@ -77,3 +78,27 @@ class MfmLateFusionOptions(MfmOptions):
 
     label: ClassVar[str] = "MFM (late fusion)"
     changes: ClassVar[dict[str, Any]] = {"fusion": "late_fusion"}
+
+
+class MfmTensorFusionOptions(MfmOptions):
+    """MFM around TFN."""
+
+    label: ClassVar[str] = "MFM (TFN)"
+    changes: ClassVar[dict[str, Any]] = {
+        "fusion": "tfn",
+        "fusion_options": {"tfn": {"encoder": TENSOR_ENCODERS, "embedding": 8}},
+    }
+
+
+class MfmMultiAttentionOptions(MfmOptions):
+    """MFM around MARN."""
+
+    label: ClassVar[str] = "MFM (MARN)"
+    changes: ClassVar[dict[str, Any]] = {"fusion": "marn"}
+
+
+class MfmTransformerOptions(MfmOptions):
+    """MFM around the crossmodal Transformer."""
+
+    label: ClassVar[str] = "MFM (MulT)"
+    changes: ClassVar[dict[str, Any]] = {"fusion": "transformer"}

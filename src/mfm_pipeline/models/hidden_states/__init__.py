@@ -1,0 +1,1 @@
+"""Models with hidden states: conditional random fields and hidden Markov models."""
