@@ -30,10 +30,10 @@ class ResultStore:
     data: str
 
     def save(self, work: Work, result: Result) -> None:
-        """Keep a result, if there is anything in it to be used again."""
-        if result.state != "complete" or result.predictions is None:
-            return
+        """Keep a result, if there is anything in it to be used again, and it is not there."""
         place = self.folder / self.key(work)
+        if result.state != "complete" or result.predictions is None or (place / _NUMBERS).exists():
+            return
         place.mkdir(parents=True, exist_ok=True)
         with replacing(place / _PREDICTIONS) as path, path.open("wb") as file:
             np.save(file, result.predictions)
