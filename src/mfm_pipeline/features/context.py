@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from mfm_pipeline.data import Modality, Split
+from mfm_pipeline.data import BoolArray, Modality, Split
 from mfm_pipeline.errors import DataError
 
 PLACE = "place"
@@ -83,7 +83,7 @@ def in_context(split: Split, features: Mapping[str, NDArray[np.float32]], window
     rows, place = neighbours(split.ids, window)
     modalities = {}
     for name, values in features.items():
-        steps = split.modalities[name].present[rows]
+        steps: BoolArray = split.modalities[name].present[rows]
         steps[rows < 0] = False
         around = np.where(steps[:, :, None], values[rows], np.float32(0))
         modalities[name] = Modality(around, steps.any(axis=1), steps)
