@@ -86,7 +86,7 @@ def in_context(split: Split, features: Mapping[str, NDArray[np.float32]], window
         steps: BoolArray = split.modalities[name].present[rows]
         steps[rows < 0] = False
         around = np.where(steps[:, :, None], values[rows], np.float32(0))
-        modalities[name] = Modality(around, steps.any(axis=1), steps)
+        modalities[name] = Modality(around, np.asarray(steps.any(axis=1)), steps)
     own = np.zeros(rows.shape, dtype=np.bool_)
     own[np.arange(len(rows)), place] = True
     marker = own.astype(np.float32)[:, :, None]
