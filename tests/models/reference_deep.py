@@ -171,26 +171,22 @@ def multi_view(module: MultiViewLSTM, sample: Sample, alpha: float, beta: float)
 
 def stacked_lstms(module: DeepEarlyFusionLSTM, sample: Sample) -> Tensor:
     """EF-SLSTM, EF-BLSTM, EF-SBLSTM: layer by layer, direction by direction, step by step."""
-    lstm = module.lstm
     if sample.length == 0:
-        return lstm.bias_ih_l0.new_zeros(module.size)
+        return module.layers[0][0].bias_ih.new_zeros(module.size)
     sequence = list(torch.cat([sample.values[name] for name in module.modalities], dim=1))
-    for layer in range(lstm.num_layers):
+    for layer in module.layers:
         ways = []
-        for direction in ("", "_reverse")[: module.directions]:
-            w, u, b, d = (
-                getattr(lstm, f"{part}_l{layer}{direction}")
-                for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            )
-            h = c = b.new_zeros(lstm.hidden_size)
+        for backwards, lstm in enumerate(layer):
+            h = c = lstm.bias_ih.new_zeros(lstm.size)
             states = []
-            for x in reversed(sequence) if direction else sequence:
-                i, f, g, o = (w @ x + b + u @ h + d).chunk(4)
+            for x in reversed(sequence) if backwards else sequence:
+                gates = lstm.weight_ih @ x + lstm.bias_ih + lstm.weight_hh @ h + lstm.bias_hh
+                i, f, g, o = gates.chunk(4)
                 c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
                 h = torch.sigmoid(o) * torch.tanh(c)
                 states.append(h)
             last = h
-            ways.append((states[::-1] if direction else states, last))
+            ways.append((states[::-1] if backwards else states, last))
         sequence = [torch.cat(step) for step in zip(*(states for states, _ in ways), strict=True)]
     return torch.cat([last for _, last in ways])
 
@@ -219,7 +215,7 @@ def attention_block(block: AttentionBlock, target: list[Tensor], source: list[Te
             found.append(sum(w * value[at] for w, value in zip(weights, values, strict=True)))
         out = attention.out_proj
         state = x + out.weight @ torch.cat(found) + out.bias
-        norm, first, second = block.dense[0], block.dense[1], block.dense[4]
+        norm, first, second = block.dense[0], block.dense[1], block.dense[3]
         inner = torch.relu(first.weight @ normalised(norm, state) + first.bias)
         result.append(state + second.weight @ inner + second.bias)
     return result
