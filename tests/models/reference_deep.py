@@ -1,7 +1,8 @@
 """Deep fusion encoders, sample by sample and step by step, as their papers' equations go.
 
 Written to be read, not to be fast: each takes the parameters of the package's module and one
-sample, cut to its own steps, and calls no module on more than one step of it.
+sample, cut to its own steps. `multi_attention` and `stacked_lstms` take a batch of samples of
+one length as well, whose values are ``(T, n, d)``, for the benchmarks.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def literally(reference: Callable[..., Tensor], module: nn.Module, inputs: Input
 
 def softmax(scores: Tensor) -> Tensor:
     powers = torch.exp(scores)
-    return powers / powers.sum()
+    return powers / powers.sum(dim=-1, keepdim=True)
 
 
 def deep_fusion(module: DeepFusion, sample: Sample) -> Tensor:
@@ -98,30 +99,31 @@ def multi_attention(module: MultiAttentionRecurrentNetwork, sample: Sample) -> T
     for t in range(sample.length):
         for name in h:
             into = module.inputs[name]
-            gates = into.weight @ sample.values[name][t] + into.bias
-            gates = gates + module.hidden_weights[name] @ h[name]
-            gates = gates + module.code_weights[name] @ code
-            i, f, o, g = gates.chunk(4)
+            gates = sample.values[name][t] @ into.weight.T + into.bias
+            gates = gates + h[name] @ module.hidden_weights[name].T
+            gates = gates + code @ module.code_weights[name].T
+            i, f, o, g = gates.chunk(4, dim=-1)
             c[name] = torch.sigmoid(f) * c[name] + torch.sigmoid(i) * torch.tanh(g)
             h[name] = torch.sigmoid(o) * torch.tanh(c[name])
             if not sample.present[name]:
                 h[name] = torch.zeros_like(h[name])
-        everything = torch.cat(list(h.values()))
+        everything = torch.cat(list(h.values()), dim=-1)
         weights = module.attention.weight.chunk(module.attentions)
         biases = module.attention.bias.chunk(module.attentions)
         found: dict[str, list[Tensor]] = {name: [] for name in h}
         for weight, b in zip(weights, biases, strict=True):
-            attended = softmax(weight @ everything + b) * everything
-            for name, part in zip(h, attended.split(list(module.units.values())), strict=True):
+            attended = softmax(everything @ weight.T + b) * everything
+            parts = attended.split(list(module.units.values()), dim=-1)
+            for name, part in zip(h, parts, strict=True):
                 found[name].append(part)
-        reduced = [
-            torch.relu(module.reduce[name].weight @ torch.cat(parts) + module.reduce[name].bias)
-            for name, parts in found.items()
-        ]
+        reduced = []
+        for name, parts in found.items():
+            layer = module.reduce[name]
+            reduced.append(torch.relu(torch.cat(parts, dim=-1) @ layer.weight.T + layer.bias))
         first, last = module.merge[0], module.merge[3]
-        inner = torch.relu(first.weight @ torch.cat(reduced) + first.bias)
-        code = torch.tanh(last.weight @ inner + last.bias)
-    return torch.cat([*h.values(), code])
+        inner = torch.relu(torch.cat(reduced, dim=-1) @ first.weight.T + first.bias)
+        code = torch.tanh(inner @ last.weight.T + last.bias)
+    return torch.cat([*h.values(), code], dim=-1)
 
 
 def multi_view(module: MultiViewLSTM, sample: Sample, alpha: float, beta: float) -> Tensor:
@@ -173,22 +175,24 @@ def stacked_lstms(module: DeepEarlyFusionLSTM, sample: Sample) -> Tensor:
     """EF-SLSTM, EF-BLSTM, EF-SBLSTM: layer by layer, direction by direction, step by step."""
     if sample.length == 0:
         return module.layers[0][0].bias_ih.new_zeros(module.size)
-    sequence = list(torch.cat([sample.values[name] for name in module.modalities], dim=1))
+    sequence = list(torch.cat([sample.values[name] for name in module.modalities], dim=-1))
     for layer in module.layers:
         ways = []
         for backwards, lstm in enumerate(layer):
             h = c = lstm.bias_ih.new_zeros(lstm.size)
             states = []
             for x in reversed(sequence) if backwards else sequence:
-                gates = lstm.weight_ih @ x + lstm.bias_ih + lstm.weight_hh @ h + lstm.bias_hh
-                i, f, g, o = gates.chunk(4)
+                gates = x @ lstm.weight_ih.T + lstm.bias_ih + h @ lstm.weight_hh.T + lstm.bias_hh
+                i, f, g, o = gates.chunk(4, dim=-1)
                 c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
                 h = torch.sigmoid(o) * torch.tanh(c)
                 states.append(h)
             last = h
             ways.append((states[::-1] if backwards else states, last))
-        sequence = [torch.cat(step) for step in zip(*(states for states, _ in ways), strict=True)]
-    return torch.cat([last for _, last in ways])
+        sequence = [
+            torch.cat(step, dim=-1) for step in zip(*(states for states, _ in ways), strict=True)
+        ]
+    return torch.cat([last for _, last in ways], dim=-1)
 
 
 def normalised(norm: nn.LayerNorm, x: Tensor) -> Tensor:
