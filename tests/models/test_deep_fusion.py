@@ -51,7 +51,7 @@ CASES: dict[str, tuple[str, dict[str, object], Callable[..., Tensor]]] = {
             {"hidden": {"default": 3, "visual": 2}, "alpha": alpha, "beta": beta},
             partial(reference.multi_view, alpha=alpha, beta=beta),
         )
-        for alpha, beta in ((2 / 3, 1 / 3), (1.0, 0.0), (0.0, 1.0))
+        for alpha, beta in ((2 / 3, 1 / 3), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
     },
 }  # fmt: skip
 

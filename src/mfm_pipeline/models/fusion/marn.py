@@ -137,7 +137,7 @@ class MultiAttentionRecurrentNetwork(Encoder):
 
     def _recurrent_weight(self) -> Tensor:
         """Return the weight from [h, z] to all gates, ``(total + code, 4 total)``."""
-        # By name: torch's ParameterDict sorts what it is given.
+        # In the order of the modalities, which a ParameterDict does not keep.
         own = [self.hidden_weights[name].chunk(4) for name in self.units]
         coded = [self.code_weights[name].chunk(4) for name in self.units]
         gates = []
