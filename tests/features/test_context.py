@@ -69,6 +69,17 @@ def test_steps_are_segments_and_those_that_lack_a_modality_are_not_read() -> Non
     assert list(found.ids) == list(split.ids)
 
 
+def test_a_sample_without_anything_around_it_is_without_anything() -> None:
+    split = split_of(["v[0]", "v[1]", "w"], [True, False, False])
+    features = {"sound": np.ones((3, 1), np.float32)}
+    found = in_context(split, features, window=1)
+    marker = found.modalities[PLACE]
+    assert marker.steps is not None
+    assert marker.present.tolist() == [True, True, False]
+    assert marker.steps.any(axis=1).tolist() == [True, True, False]
+    assert found.has_any_modality.tolist() == [True, True, False]
+
+
 def test_a_modality_of_that_name_is_refused() -> None:
     split = split_of(["v[0]"], [True])
     taken = Split(

@@ -48,3 +48,16 @@ def test_beyond_the_window_nothing_is_seen() -> None:
     after = network(Inputs.from_split(in_context(split, features, window=1)))
     assert torch.equal(before[:3], after[:3])
     assert not torch.isclose(before[3:], after[3:]).any()
+
+
+def test_a_sample_without_anything_is_predicted_by_the_bias_alone() -> None:
+    split, features = video_split((2, 1))
+    lost = Modality(np.zeros((3, 1, 1), np.float32), np.arange(3) < 2, np.arange(3)[:, None] < 2)
+    split = Split(dict.fromkeys(SIZES, lost), split.targets, split.ids)
+    torch.manual_seed(0)
+    network = ContextualLSTM(features=SIZES, place=PLACE, hidden=4, outputs=1, dropout=0).eval()
+    inputs = Inputs.from_split(in_context(split, features, window=1))
+    assert inputs.lengths.tolist() == [2, 2, 0]
+    expected = network.head(torch.zeros(1, 8))[:, 0]
+    torch.testing.assert_close(network(inputs)[2:], expected)
+    assert not torch.allclose(network(inputs)[:2], expected)

@@ -71,7 +71,8 @@ def in_context(split: Split, features: Mapping[str, NDArray[np.float32]], window
     -------
     Split
         Of the same samples and targets: a step a segment, observed where that segment has
-        the modality; and the modality `PLACE`, whose only step is the sample itself.
+        the modality; and the modality `PLACE`, whose only step is the sample itself. It is
+        absent of samples that have nothing around them either.
 
     Raises
     ------
@@ -87,8 +88,10 @@ def in_context(split: Split, features: Mapping[str, NDArray[np.float32]], window
         steps[rows < 0] = False
         around = np.where(steps[:, :, None], values[rows], np.float32(0))
         modalities[name] = Modality(around, np.asarray(steps.any(axis=1)), steps)
+    # Nothing can be learned from a sample without anything, neighbours included.
+    something = np.logical_or.reduce([modality.present for modality in modalities.values()])
     own = np.zeros(rows.shape, dtype=np.bool_)
-    own[np.arange(len(rows)), place] = True
+    own[np.arange(len(rows)), place] = something
     marker = own.astype(np.float32)[:, :, None]
-    modalities[PLACE] = Modality(marker, np.ones(len(rows), dtype=np.bool_), own)
+    modalities[PLACE] = Modality(marker, something, own)
     return Split(modalities, split.targets, split.ids)

@@ -52,7 +52,8 @@ class ContextualLSTM(nn.Module):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return raw predictions, ``(n, outputs)``."""
-        lengths = inputs.lengths
+        # A sequence has a step at least; of an empty one no state is read.
+        lengths = inputs.lengths.clamp(min=1)
         found = [
             self.dropout(_run(cast("nn.LSTM", lstm), inputs.values[name], lengths))
             for name, lstm in self.unimodal.items()

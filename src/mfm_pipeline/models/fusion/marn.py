@@ -112,9 +112,10 @@ class MultiAttentionRecurrentNetwork(Encoder):
         states, codes = [], []
         for step in drive:
             gates = torch.addmm(step, torch.cat([hidden, code], dim=1), recurrent)
-            enter, forget, out, offer = gates.chunk(4, dim=1)
-            cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(offer)
-            hidden = torch.sigmoid(out) * torch.tanh(cell) * present
+            # One call for the three of them.
+            enter, forget, out = gates[:, : 3 * total].sigmoid().chunk(3, dim=1)
+            cell = forget * cell + enter * gates[:, 3 * total :].tanh()
+            hidden = out * cell.tanh() * present
             scores = self.attention(hidden).view(n, self.attentions, total)
             attended = torch.softmax(scores, dim=2) * hidden[:, None]
             reduced = torch.addmm(reduce_bias, attended.flatten(1), reduce_weight).relu()
