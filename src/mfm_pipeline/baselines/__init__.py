@@ -15,6 +15,7 @@ from mfm_pipeline.baselines.base import (
     Session,
     Space,
 )
+from mfm_pipeline.baselines.bc_lstm import ContextualOptions
 from mfm_pipeline.baselines.c_mkl import ConvolutionalKernelOptions
 from mfm_pipeline.baselines.classical import (
     BoostingOptions,
@@ -86,6 +87,7 @@ BASELINES: dict[str, type[BaselineOptions]] = {
     "ef_blstm": EarlyFusionBothWaysOptions,
     "ef_sblstm": EarlyFusionStackedBothWaysOptions,
     "mv_lstm": MultiViewOptions,
+    "bc_lstm": ContextualOptions,
     "tfn": TensorFusionOptions,
     "marn": MultiAttentionOptions,
     "mfn": MemoryFusionOptions,

@@ -136,8 +136,9 @@ class MultiAttentionRecurrentNetwork(Encoder):
 
     def _recurrent_weight(self) -> Tensor:
         """Return the weight from [h, z] to all gates, ``(total + code, 4 total)``."""
-        own = [weight.chunk(4) for weight in self.hidden_weights.values()]
-        coded = [weight.chunk(4) for weight in self.code_weights.values()]
+        # In the order of the modalities, which a ParameterDict does not keep.
+        own = [self.hidden_weights[name].chunk(4) for name in self.units]
+        coded = [self.code_weights[name].chunk(4) for name in self.units]
         gates = []
         for gate in range(4):
             from_hidden = block_diagonal([part[gate] for part in own])
