@@ -23,7 +23,7 @@ from mfm_pipeline.baselines.classical import (
 from mfm_pipeline.baselines.statistics import early_fused, usable
 from mfm_pipeline.data import Corpus, Split, Targets
 from mfm_pipeline.errors import DataError
-from tests.baselines.corpora import mapped, session
+from tests.baselines.corpora import mapped, session, small
 from tests.conftest import MakeCorpus
 from tests.models.image_samples import mixed_corpus
 from tests.models.samples import ragged_split
@@ -149,9 +149,11 @@ def test_a_class_that_training_lacks_has_no_probability(
     def with_others(split: Split) -> Split:
         return replace(split, targets=Targets(split.targets.values + 1, names, "multiclass"))
 
-    predicted = method().fit(mapped(corpus, with_others), session(tmp_path)).predict(corpus.test)
+    predicted = (
+        small(method).fit(mapped(corpus, with_others), session(tmp_path)).predict(corpus.test)
+    )
     assert (predicted[:, [0, 4]] == 0).all()
-    expected = method().fit(corpus, session(tmp_path)).predict(corpus.test)
+    expected = small(method).fit(corpus, session(tmp_path)).predict(corpus.test)
     np.testing.assert_array_equal(predicted[:, 1:4], expected)
 
 
