@@ -27,6 +27,15 @@ def test_a_short_name_stands_for_its_parameter() -> None:
     assert parameters["training"]["epochs"] == 7
 
 
+def test_models_and_cluster_of_the_comparison_have_short_names() -> None:
+    parameters = load(models="tfn+mfn", cluster="tcp://host:8786")["parameters"]
+    assert parameters["baselines"]["models"] == "tfn+mfn"
+    assert parameters["baselines"]["cluster"] == "tcp://host:8786"
+    assert parameters["baselines"]["trials"] == load()["parameters"]["baselines"]["trials"]
+    # Of no other namespace.
+    assert "baselines" not in parameters["digits"]
+
+
 def test_an_environment_says_only_what_differs() -> None:
     base, mosi = load()["parameters"], load("cmu_mosi")["parameters"]
     assert base["model"]["fusion"] == "statistics" and mosi["model"]["fusion"] == "mfn"

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import click
+import mlflow
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import pipelines
 from kedro.validation import ParameterValidationError
@@ -27,6 +28,10 @@ def _run(*, verbose: bool, pipeline: str | None, **options: Any) -> None:
         _check_pipelines(options["pipelines"])
         kedro_run.callback(pipeline=None, **options)  # type: ignore[misc]
     except click.ClickException:
+        raise
+    except KeyboardInterrupt:
+        # At the end of the process, MLflow would take it for finished.
+        mlflow.end_run("KILLED")
         raise
     except Exception as error:
         if verbose:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+from filelock import FileLock, Timeout
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
@@ -16,15 +17,22 @@ from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 
 from mfm_pipeline.config import DIGITS, SAMPLE_CORPUS
+from mfm_pipeline.datasets.atomic import replacing
 from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.options import flatten
 
 LONGEST_PARAMETER = 500
-# Differs between a run and its continuation by intent.
+# Of a namespace, too: says what a run is, not what it does.
 NOT_TRACKED = "training.resume"
+# May differ between a run and its continuation: how much is done, and where.
+CHANGEABLE = tuple(
+    f"baselines.{name}"
+    for name in ("models", "trials", "minutes", "seeds", "workers", "threads", "cluster")
+)
 # Folders of states to go on from, by the last part of their names in the catalog, or its end.
 TRIALS, CHECKPOINTS = "trials", "checkpoints"
 RUN_FILE = "mlflow_run.json"
+LOCK_FILE = ".lock"
 
 Catalog = CatalogProtocol[Any, Any]
 
@@ -43,8 +51,11 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
     Raises
     ------
     ParameterError
-        If a run is resumed with parameters other than those it began with.
+        If a run is resumed with parameters other than those it began with, or another run is
+        at work in the same folder.
     """
+
+    _lock: FileLock | None = None
 
     @hook_impl
     def before_pipeline_run(
@@ -53,6 +64,9 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
         """Open the run (or the one to resume) and log every parameter of the pipeline."""
         name = _checkpoints(pipeline)
         folder: Path | None = catalog.load(name) if name else None
+        self._release()
+        if folder is not None:
+            self._lock = _locked(folder)
         resumed = _run_to_resume(catalog, name, folder)
         self.mlflow_config.tracking.run.id = resumed
         parameters = _flat_parameters(pipeline, catalog)
@@ -60,8 +74,10 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
             _check_unchanged(resumed, parameters)
         super().before_pipeline_run(run_params, pipeline, catalog)
         if folder is not None:
-            (folder / RUN_FILE).write_text(json.dumps({"run_id": self.run_id}))
-        mlflow.log_params(parameters)
+            with replacing(folder / RUN_FILE) as path:
+                path.write_text(json.dumps({"run_id": self.run_id}))
+        mlflow.log_params({k: v for k, v in parameters.items() if k not in CHANGEABLE})
+        mlflow.set_tags({k: v for k, v in parameters.items() if k in CHANGEABLE})
         mlflow.set_tag("corpus", _corpus(catalog, pipeline))
 
     @hook_impl
@@ -79,8 +95,34 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
     ) -> None:
         """Close the run, and say where it is to be seen."""
         super().after_pipeline_run(run_params, pipeline, catalog)
+        self._release()
         uri = self.mlflow_config.server.mlflow_tracking_uri
         log.info("MLflow run %s; to see it: mlflow ui --backend-store-uri %s", self.run_id, uri)
+
+    @hook_impl
+    def on_pipeline_error(
+        self, error: Exception, run_params: dict[str, Any], pipeline: Pipeline, catalog: Catalog
+    ) -> None:
+        """Mark the run as failed."""
+        super().on_pipeline_error(error, run_params, pipeline, catalog)
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release(force=True)
+            self._lock = None
+
+
+def _locked(folder: Path) -> FileLock:
+    """Return a lock on a folder, which ends with this process at the latest."""
+    lock = FileLock(folder / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ParameterError(
+            f"{folder}: another run is at work there; expected one at a time: wait for its end"
+        ) from error
+    return lock
 
 
 def _checkpoints(pipeline: Pipeline) -> str | None:

@@ -73,7 +73,8 @@ def test_it_learns_what_it_has_not_seen(
 
 def test_it_is_told_apart_by_its_edges(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
     corpus = make_corpus(task="multiclass")
-    sizes = {name: fitted(name, corpus, tmp_path).parameters for name in LABELS}
+    names = [name for name in LABELS if name != "thmm" and "hss" not in name]
+    sizes = {name: fitted(name, corpus, tmp_path, epochs=1).parameters for name in names}
     # Features 5, 3 and 4; two states; three classes. Observations and labels come first.
     assert sizes["ef_hcrf"] == 2 * 12 + 3 * 2 + 3 * 4
     assert sizes["mv_hcrf"] == 2 * 12 + 3 * 3 * (2 + 4) + 3 * 3 * 4

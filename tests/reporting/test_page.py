@@ -13,10 +13,12 @@ from mfm_pipeline.reporting import EXHIBITS, headlines, make_section, render
 from mfm_pipeline.reporting.page import facts, format_number
 from tests.reporting.tables import (
     ABLATIONS,
+    BASELINES,
     INFORMATION,
     MISSING,
     SENTIMENT,
     STATEMENT,
+    VERDICT,
     comparison,
     leave,
 )
@@ -104,13 +106,26 @@ def test_a_page_of_everything(tmp_path: Path) -> None:
     assert "http" not in html and not {"script", "link", "iframe"} & {t for t, _ in page.tags}
 
 
+def test_all_models_begin_with_whether_mfm_wins(tmp_path: Path) -> None:
+    leave(tmp_path, "cmu_mosi", "baselines", BASELINES)
+    page, html = page_of(tmp_path, "cmu_mosi")
+    for name in ("Table 1", "All models", "Table 4", "Table 7", "Section 3.2"):
+        assert html.split(f">{name}: ")[1].split("<p ")[1].startswith(f'class="verdict">{VERDICT}<')
+    assert {"acc_2", "acc_2 (paper)", "mfm ahead by"} <= {*page.texts["th"]}
+    row = next(r for r in page.rows if r[:2] == ["ours and paper", "THMM"])
+    assert row[2:6] == ["–", "0.178", "0.600 ± 0.020", "0.538"]
+    row = next(r for r in page.rows if r[:2] == ["ours", "GBT"] and r[2] == "classical")
+    assert row[3:6] == ["r", "-0.050 [-0.090, 0.010]", "0.200"]
+    assert ["ours", "GBTnot in the paper"] in [row[:2] for row in page.rows]
+
+
 def test_what_has_not_been_run_is_said(tmp_path: Path) -> None:
     page, _ = page_of(tmp_path / "nothing", "sample")
     commands = page.texts["code"]
     for name in ("train_mfm", "compare_digits", "generate", "train_ablations", "train_surrogate"):
         assert f"kedro run --pipeline={name}" in commands
     assert "kedro run --pipeline=report --env=pom" in commands
-    assert sum("Not run:" in text for text in page.texts["p"]) == 6
+    assert sum("Not run:" in text for text in page.texts["p"]) == 7
     assert not page.rows
     page, _ = page_of(tmp_path / "nothing", "iemocap")
     assert any(row[:2] == ["paper", "MFN"] for row in page.rows)

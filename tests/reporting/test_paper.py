@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from mfm_pipeline.reporting import paper_figures, paper_headline, paper_notes, paper_rows
+from mfm_pipeline.reporting.columns import metric_base
 from mfm_pipeline.reporting.paper import corpora_of
-from mfm_pipeline.reporting.sections import metric_base
 
 PAPER = Path(__file__).parents[3] / "shared" / "paper.txt"
 SENTIMENT = ("cmu_mosi", "ict_mmmo", "youtube", "moud")

@@ -12,9 +12,10 @@ from mfm_pipeline.config import SAMPLE_CORPUS
 from mfm_pipeline.datasets import Results
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.reporting import EXHIBITS, Section, make_section
+from mfm_pipeline.reporting.columns import metric_base
 from mfm_pipeline.reporting.exhibits import IMAGE_CORPORA
 from mfm_pipeline.reporting.paper import paper_figures
-from mfm_pipeline.reporting.sections import best_cells, metric_base, stale
+from mfm_pipeline.reporting.sections import best_cells, stale
 from tests.conftest import ROOT
 from tests.reporting.tables import (
     ABLATIONS,

@@ -15,6 +15,8 @@ from mfm_pipeline.baselines.base import (
     Session,
     Space,
 )
+from mfm_pipeline.baselines.bc_lstm import ContextualOptions
+from mfm_pipeline.baselines.c_mkl import ConvolutionalKernelOptions
 from mfm_pipeline.baselines.classical import (
     BoostingOptions,
     ForestOptions,
@@ -35,6 +37,7 @@ from mfm_pipeline.baselines.deep import (
     TensorFusionOptions,
     TransformerOptions,
 )
+from mfm_pipeline.baselines.dictionary import DictionaryOptions
 from mfm_pipeline.baselines.factorized import (
     MfmEarlyFusionOptions,
     MfmKlOptions,
@@ -56,6 +59,8 @@ from mfm_pipeline.baselines.hidden_states import (
     MvLdhcrfOptions,
     ThmmOptions,
 )
+from mfm_pipeline.baselines.hsu_glass import HsuGlassOptions
+from mfm_pipeline.baselines.sal_cnn import SelectAdditiveOptions
 
 BASELINES: dict[str, type[BaselineOptions]] = {
     "majority": MajorityOptions,
@@ -64,7 +69,10 @@ BASELINES: dict[str, type[BaselineOptions]] = {
     "rf": ForestOptions,
     "gbt": BoostingOptions,
     "svm": SvmOptions,
+    "svm_md": DictionaryOptions,
     "thmm": ThmmOptions,
+    "sal_cnn": SelectAdditiveOptions,
+    "c_mkl": ConvolutionalKernelOptions,
     "ef_hcrf": EfHcrfOptions,
     "ef_ldhcrf": EfLdhcrfOptions,
     "mv_hcrf": MvHcrfOptions,
@@ -79,10 +87,12 @@ BASELINES: dict[str, type[BaselineOptions]] = {
     "ef_blstm": EarlyFusionBothWaysOptions,
     "ef_sblstm": EarlyFusionStackedBothWaysOptions,
     "mv_lstm": MultiViewOptions,
+    "bc_lstm": ContextualOptions,
     "tfn": TensorFusionOptions,
     "marn": MultiAttentionOptions,
     "mfn": MemoryFusionOptions,
     "transformer": TransformerOptions,
+    "hsu_glass": HsuGlassOptions,
     "mfm_ef_lstm": MfmEarlyFusionOptions,
     "mfm_late_fusion": MfmLateFusionOptions,
     "mfm_tfn": MfmTensorFusionOptions,

@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
 from mfm_pipeline.baselines.base import BaselineOptions, Choice, Family, Range, Session, Space
-from mfm_pipeline.baselines.statistics import check_sequences, early_fused, known
+from mfm_pipeline.baselines.statistics import early_fused, usable
 from mfm_pipeline.data import Corpus, Split, Task
 
 Array = NDArray[np.floating[Any]]
@@ -153,8 +153,7 @@ class EstimatorOptions(BaselineOptions):
 
     def fit(self, corpus: Corpus, session: Session) -> Estimator:
         """Fit to the statistics of training samples that have anything."""
-        check_sequences(corpus)
-        train = corpus.train.select(known(corpus.train))
+        train = usable(corpus).train
         return fit_estimator(self.estimator, early_fused, train, session.seed)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from mfm_pipeline.data import Corpus, Modality, Split
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.models.pooling import masked_statistics
+from mfm_pipeline.training.fit import check_targets, usable_samples
 
 
 def early_fused(split: Split) -> NDArray[np.float64]:
@@ -43,6 +46,28 @@ def statistics_of(modality: Modality) -> NDArray[np.float64]:
 def known(split: Split) -> NDArray[np.bool_]:
     """Return which samples have anything to learn from, ``(n,)``."""
     return split.has_any_modality
+
+
+def usable(corpus: Corpus) -> Corpus:
+    """Return a corpus of sequences whose train and valid are what there is to learn from.
+
+    Samples that have no modality are left out; test stays as it is.
+
+    Raises
+    ------
+    DataError
+        If a modality holds images, too few samples are left, or a target is constant in
+        training.
+    """
+    check_sequences(corpus)
+    names = tuple(corpus.train.modalities)
+    kept = {
+        name: corpus.splits[name].select(usable_samples(corpus.splits[name], name, names).numpy())
+        for name in ("train", "valid")
+    }
+    left = replace(corpus, splits={**corpus.splits, **kept})
+    check_targets(left)
+    return left
 
 
 def check_sequences(corpus: Corpus) -> None:

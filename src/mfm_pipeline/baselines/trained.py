@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from mfm_pipeline.baselines.base import Session
 from mfm_pipeline.data import Corpus, Split
 from mfm_pipeline.models import MFM, Inputs, ModelOptions
-from mfm_pipeline.training import fit
+from mfm_pipeline.training import TrainedPredictor, TrainingOptions, fit, fit_predictor
+from mfm_pipeline.training.predictor import Cost
 
 BATCH = 1024
 """Samples that are predicted at once."""
@@ -62,14 +65,48 @@ def train(
     training
         Fields of `TrainingOptions`; None leaves one as it is.
     """
-    own = {name: value for name, value in training.items() if value is not None}
-    options = session.training.model_copy(update=own)
     trained = fit(
         corpus,
         model,
-        options,
+        _changed(session.training, training),
         session.folder,
         after_epoch=session.after_epoch,
         progress=session.progress,
     )
     return Trained(trained.model)
+
+
+def train_predictor(
+    corpus: Corpus,
+    build: Callable[[], nn.Module],
+    session: Session,
+    *,
+    name: str,
+    cost: Cost | None = None,
+    **training: float | None,
+) -> TrainedPredictor:
+    """Train any network by the common settings, but for those that are given.
+
+    Parameters
+    ----------
+    corpus, build, name, cost
+        As in `fit_predictor`.
+    session : Session
+    training
+        Fields of `TrainingOptions`; None leaves one as it is.
+    """
+    return fit_predictor(
+        corpus,
+        build,
+        _changed(session.training, training),
+        session.folder,
+        name=name,
+        cost=cost,
+        after_epoch=session.after_epoch,
+        progress=session.progress,
+    )
+
+
+def _changed(options: TrainingOptions, changes: Mapping[str, float | None]) -> TrainingOptions:
+    own = {name: value for name, value in changes.items() if value is not None}
+    return options.model_copy(update=own)

@@ -42,7 +42,7 @@ def print_comparison(table: pd.DataFrame, title: str) -> None:
         console.print(_table("metric", predictors, rows, title))
 
 
-def print_table(table: pd.DataFrame, title: str) -> None:
+def print_table(table: pd.DataFrame, title: str, *, lead: str = "") -> None:
     """Print a table whose first column names its rows.
 
     Parameters
@@ -51,7 +51,12 @@ def print_table(table: pd.DataFrame, title: str) -> None:
         Numbers are rounded to three digits; missing ones are left blank.
     title : str
         What the numbers are of.
+    lead : str
+        What comes of them, above the table.
     """
+    console = Console(width=min(CONSOLE_WIDTH, Console().width))
+    if lead:
+        console.print(lead, markup=False, highlight=False)
     first, *columns = map(str, table.columns)
     # Narrow: seven columns of numbers have to fit beside the names.
     shown = Table(title=title, title_justify="left", padding=(0, 0, 0, 1))
@@ -61,7 +66,7 @@ def print_table(table: pd.DataFrame, title: str) -> None:
         shown.add_column(column.replace("_", " "), justify="right" if numbers else "left")
     for name, *values in table.itertuples(index=False):
         shown.add_row(str(name), *map(_cell, values))
-    Console(width=min(CONSOLE_WIDTH, Console().width)).print(shown)
+    console.print(shown)
 
 
 def _cell(value: Any) -> str:

@@ -12,7 +12,8 @@ Array = NDArray[np.float64]
 
 _BLOCK = 500
 """Resamples at once, which bounds memory on large test splits."""
-_CONSTANT = 1e-12
+_CONSTANT = 1e-10
+"""Variances below, as shares of the mean square, are rounding."""
 
 
 class Difference(NamedTuple):
@@ -121,11 +122,11 @@ def _r(means: Means, true: Array, predicted: Array) -> Array:
     # Centred first: the difference of two large means would lose digits.
     x, y = true - true.mean(axis=0), predicted - predicted.mean(axis=0)
     mean_x, mean_y = means(x), means(y)
-    spread = (means(x * x) - mean_x**2) * (means(y * y) - mean_y**2)
-    norm = np.sqrt(np.maximum(spread, 0))
-    covariance = means(x * y) - mean_x * mean_y
-    known = norm * len(true) > _CONSTANT
-    return np.where(known, covariance / np.where(known, norm, 1), 0.0)
+    squares = means(x * x), means(y * y)
+    variances = squares[0] - mean_x**2, squares[1] - mean_y**2
+    known = np.all([v > _CONSTANT * s for v, s in zip(variances, squares, strict=True)], axis=0)
+    norm = np.sqrt(np.where(known, variances[0] * variances[1], 1))
+    return np.where(known, (means(x * y) - mean_x * mean_y) / norm, 0.0)
 
 
 def _mae(means: Means, true: Array, predicted: Array) -> Array:

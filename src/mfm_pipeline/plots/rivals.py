@@ -16,6 +16,10 @@ from mfm_pipeline.plots.text import plain
 _ROW = 0.21
 """Inches of height a model."""
 
+_FAMILIES = ("classical", "kernels", "hidden states", "deep", "factorized")
+_COLOURS = dict(zip(_FAMILIES, COLOURS, strict=False))
+"""The trivial family, and any other, is grey."""
+
 
 def plot_scores(scores: pd.DataFrame, metric: str, source: str, *, highlight: str) -> Figure:
     """Plot mean and standard deviation over seeds of each model, the best at the top.
@@ -34,7 +38,9 @@ def plot_scores(scores: pd.DataFrame, metric: str, source: str, *, highlight: st
     table = scores.sort_values("mean", kind="stable").reset_index(drop=True)
     figure, axes = _figure(len(table))
     colours = _colours(scores)
-    _draw(axes, table, colours, highlight, table["sd"], table["sd"])
+    spread = table["sd"].fillna(0)
+    ends = table["mean"] - spread, table["mean"] + spread
+    _draw(axes, table, "mean", ends, colours, highlight)
     for label in (*table.loc[table["family"] == "trivial", "label"], highlight):
         value = table.loc[table["label"] == label, "mean"]
         if len(value):
@@ -62,11 +68,10 @@ def plot_ranks(ranks: pd.DataFrame, source: str, over: str, *, highlight: str) -
         Label of the model that stands out.
     """
     table = ranks.sort_values("rank", ascending=False, kind="stable").reset_index(drop=True)
-    table["mean"] = table["rank"]
     figure, axes = _figure(len(table))
     colours = _colours(ranks)
-    low, high = table["rank"] - table["low"], table["high"] - table["rank"]
-    _draw(axes, table, colours, highlight, low, high)
+    # Ranks of resamples lie closer together: an interval may be beside its point.
+    _draw(axes, table, "rank", (table["low"], table["high"]), colours, highlight)
     axes.set_xlim(0.5, len(table) + 0.5)
     _finish(figure, axes, table, colours, f"{plain(source, 50)}: {over}", "rank (1 is the best)")
     return figure
@@ -78,32 +83,28 @@ def _figure(models: int) -> tuple[Figure, Axes]:
 
 
 def _colours(table: pd.DataFrame) -> dict[str, str]:
-    families = list(dict.fromkeys(table["family"]))
-    own = [family for family in families if family != "trivial"]
-    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(own)}
-    return {family: colours.get(family, MUTED) for family in families}
+    """Return a colour a family, the same whichever of them there are."""
+    return {family: _COLOURS.get(family, MUTED) for family in dict.fromkeys(table["family"])}
 
 
 def _draw(
     axes: Axes,
     table: pd.DataFrame,
+    value: str,
+    ends: tuple[pd.Series[float], pd.Series[float]],
     colours: Mapping[str, str],
     highlight: str,
-    below: pd.Series[float],
-    above: pd.Series[float],
 ) -> None:
-    for place, row in enumerate(table.itertuples()):
-        marked = row.label == highlight
-        axes.errorbar(
-            float(str(row.mean)),
-            place,
-            xerr=[[np.nan_to_num(below.iloc[place])], [np.nan_to_num(above.iloc[place])]],
-            marker="D" if marked else "o",
-            markersize=6 if marked else 4.5,
-            color=colours[str(row.family)],
-            linewidth=1.2,
-            capsize=2,
-        )
+    """Draw a point and an interval a row."""
+    places = np.arange(len(table))
+    own = [colours[family] for family in table["family"]]
+    axes.hlines(places, *ends, colors=own, linewidth=1.2)
+    marked = (table["label"] == highlight).to_numpy()
+    for which, marker, size in ((~marked, "o", 20), (marked, "D", 42)):
+        axes.scatter(
+            table[value][which], places[which], s=size, marker=marker, zorder=3,
+            color=[colour for colour, chosen in zip(own, which, strict=True) if chosen],
+        )  # fmt: skip
 
 
 def _finish(

@@ -4,22 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
 from mfm_pipeline.config import DIGITS, SAMPLE_CORPUS
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.evaluation.missing import NONE
+from mfm_pipeline.reporting import models
 from mfm_pipeline.reporting.paper import corpora_of
 
 OURS = "ours"
 PAPER = "paper"
+BOTH = "ours and paper"
+"""Sources of a row."""
 
 IMAGE_CORPORA = ("svhn_mnist", "blended_mnist")
 """Environments of images alone; the sample has digits beside its sequences."""
 
 BOUNDS = ("planted factor",)
 """Predictors that see what no model may: never the best."""
+
+
+Rows = Callable[[pd.DataFrame], pd.DataFrame]
+"""From a table of results, a row a method, as `mfm_pipeline.reporting.paper_rows`."""
+
+BASELINES = "baselines"
+"""The table of all models."""
+
+
+@dataclass(frozen=True)
+class OfAllModels:
+    """Rows of an exhibit from the comparison of all models, which come before a single one's.
+
+    Parameters
+    ----------
+    rows : callable
+    by_method : bool
+        Whether ours and the paper's of a method are one row, a column each.
+    """
+
+    rows: Rows
+    by_method: bool = True
+
+    source = BASELINES
+    pipeline = "train_baselines"
 
 
 @dataclass(frozen=True)
@@ -36,7 +65,8 @@ class Exhibit:
     pipeline : str
         That leaves it.
     rows : callable
-        From the table of results, a row a method, as `mfm_pipeline.reporting.paper_rows`.
+    of_all : OfAllModels, optional
+        Where all models have been compared, what ours comes from instead.
     figures : tuple of str
         Patterns of the figures that go with it.
     pages : tuple of str
@@ -53,7 +83,8 @@ class Exhibit:
     subject: str
     source: str
     pipeline: str
-    rows: Callable[[pd.DataFrame], pd.DataFrame]
+    rows: Rows
+    of_all: OfAllModels | None = None
     figures: tuple[str, ...] = ()
     pages: tuple[str, ...] = ()
     of_its_corpora: bool = False
@@ -97,6 +128,15 @@ def _encoders(comparison: pd.DataFrame) -> pd.DataFrame:
 
 
 _ENCODERS = {"mfn": "MFN", "ef_lstm": "early fusion"}
+
+
+def _all_models(table: pd.DataFrame, rows: Rows) -> pd.DataFrame:
+    _check(table, models.COLUMNS)
+    return rows(table)
+
+
+def _of_all(rows: Rows, *, by_method: bool = True) -> OfAllModels:
+    return OfAllModels(partial(_all_models, rows=rows), by_method)
 
 
 def _models(table: pd.DataFrame) -> pd.DataFrame:
@@ -155,7 +195,17 @@ EXHIBITS = (
         "comparison",
         "train_mfm",
         _predictors,
+        _of_all(models.best_earlier, by_method=False),
         figures=("predictions.png", "training_curves.png", "reconstruction.png"),
+    ),
+    Exhibit(
+        "all_models",
+        "All models",
+        "MFM, every baseline of the paper and others, by equal budgets of search",
+        BASELINES,
+        OfAllModels.pipeline,
+        partial(_all_models, rows=models.everything),
+        figures=("baseline*.png",),
     ),
     Exhibit(
         "figure_2b",
@@ -213,6 +263,7 @@ EXHIBITS = (
         "comparison",
         "train_mfm",
         _predictors,
+        _of_all(models.methods),
         of_its_corpora=True,
     ),
     Exhibit(
@@ -222,6 +273,7 @@ EXHIBITS = (
         "comparison",
         "train_mfm",
         _predictors,
+        _of_all(models.methods),
         of_its_corpora=True,
     ),
     Exhibit(
@@ -231,6 +283,7 @@ EXHIBITS = (
         "comparison",
         "train_mfm",
         _predictors,
+        _of_all(models.methods),
         of_its_corpora=True,
     ),
     Exhibit(
@@ -245,19 +298,21 @@ EXHIBITS = (
     Exhibit(
         "table_7",
         "Table 7",
-        "the last model trained, beside models without factors and one with a KL prior ([23])",
+        "MFM beside models without factors, the model of [23], and one with a KL prior",
         "comparison",
         "train_mfm",
         _encoders,
+        _of_all(models.without_factors),
         of_its_corpora=True,
     ),
     Exhibit(
         "section_3_2",
         "Section 3.2",
-        "the last model trained, beside MFM around other fusion encoders",
+        "fusion encoders by themselves, and MFM around them",
         "comparison",
         "train_mfm",
         _encoders,
+        _of_all(models.encoders),
         of_its_corpora=True,
     ),
 )

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
+import pandas as pd
+
 from mfm_pipeline.config import NAMESPACES
 from mfm_pipeline.data import Task
 from mfm_pipeline.datasets.results import Results
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.evaluation.metrics import primary_metric
+from mfm_pipeline.evaluation.verdict import MFM
+from mfm_pipeline.reporting.columns import metric_base, names_of
+from mfm_pipeline.reporting.exhibits import BASELINES
 from mfm_pipeline.reporting.paper import paper_headline
 from mfm_pipeline.reporting.sections import Statement
 
@@ -71,6 +76,9 @@ def headlines(results: Results, page: str) -> tuple[Headline, ...]:
 def _headline(results: Results, corpus: str, name: str, page: str) -> Headline | None:
     table = results.table(corpus, name)
     if table is None:
+        every = results.table(corpus, BASELINES) if name == COMPARISON else None
+        table = None if every is None else _of_all_models(every)
+    if table is None:
         return None
     if not {"metric", "MFM", "trivial"} <= set(table):
         found = ", ".join(map(str, table.columns))
@@ -91,3 +99,15 @@ def _headline(results: Results, corpus: str, name: str, page: str) -> Headline |
         statement=table.attrs,
         page=f"../{corpus}/{page}" if results.files(corpus, page) else "",
     )
+
+
+def _of_all_models(every: pd.DataFrame) -> pd.DataFrame | None:
+    """Return MFM and the trivial predictor from the comparison of all models; None without."""
+    columns = {"MFM": every["model"] == MFM, "trivial": every["family"] == "trivial"}
+    metrics = [c for c in names_of(every) if metric_base(c)]
+    rows = {name: every.loc[which, metrics] for name, which in columns.items()}
+    if any(len(row) != 1 or row.isna().all(axis=None) for row in rows.values()):
+        return None
+    table = pd.DataFrame({"metric": metrics} | {n: r.iloc[0].tolist() for n, r in rows.items()})
+    table.attrs = every.attrs
+    return table

@@ -14,15 +14,20 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from mfm_pipeline import __version__
-from mfm_pipeline.reporting.exhibits import OURS
+from mfm_pipeline.reporting.columns import OF_PAPER, SPREAD, metric_base, names_of
+from mfm_pipeline.reporting.exhibits import BOTH, OURS
+from mfm_pipeline.reporting.models import AHEAD
 from mfm_pipeline.reporting.overview import Headline
-from mfm_pipeline.reporting.sections import SPREAD, Section, Statement, metric_base, names_of
+from mfm_pipeline.reporting.sections import Section, Statement
 
 LONG = 40
 """Characters of a text beyond which it is broken into lines."""
 
 LOW, HIGH = "_low", "_high"
 """End the names of columns that hold a number's interval."""
+
+NO_FIGURE = "–"
+"""A metric that a method does not have, as the paper's dashes."""
 
 _TEMPLATE = "page.html.jinja"
 _DIGITS = {"mse": 4}
@@ -121,7 +126,7 @@ def table_cells(section: Section) -> list[tuple[bool, list[Cell]]]:
             )
             for column in _columns(table)
         ]
-        rows.append((values["source"] == OURS, cells))
+        rows.append((values["source"] in (OURS, BOTH), cells))
     return rows
 
 
@@ -138,8 +143,8 @@ def format_number(value: Any, column: str = "") -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     base = metric_base(column)
-    if base:
-        return f"{value:.{_DIGITS.get(base, _DEFAULT_DIGITS)}f}"
+    if base or column == AHEAD:
+        return f"{value:.{_DIGITS.get(base or '', _DEFAULT_DIGITS)}f}"
     if float(value).is_integer():
         return f"{int(value):,}"
     return f"{value:,.1f}" if abs(value) >= 100 else f"{value:#.3g}"
@@ -156,6 +161,8 @@ def _text(column: str, values: Mapping[Any, Any]) -> str:
     value = values[column]
     if isinstance(value, str):
         return "none" if column == "missing" and not value else value
+    if pd.isna(value) and metric_base(column):
+        return NO_FIGURE
     texts = {
         end: format_number(values.get(f"{column}{end}", np.nan), column)
         for end in (SPREAD, LOW, HIGH)
@@ -166,7 +173,9 @@ def _text(column: str, values: Mapping[Any, Any]) -> str:
 
 
 def _heading(column: str) -> str:
-    return column.replace("_", " ") if metric_base(column) is None else column
+    if metric_base(column) is None:
+        return column.replace("_", " ")
+    return f"{column.removesuffix(OF_PAPER)} (paper)" if column.endswith(OF_PAPER) else column
 
 
 def _embedded(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +12,30 @@ import pandas as pd
 from mfm_pipeline.config import SAMPLE_CORPUS
 from mfm_pipeline.datasets.results import Results
 from mfm_pipeline.errors import DataError
-from mfm_pipeline.reporting.exhibits import BOUNDS, OURS, PAPER, Exhibit
+from mfm_pipeline.evaluation.verdict import verdict
+from mfm_pipeline.reporting.columns import (
+    LOWER_IS_BETTER,
+    OF_PAPER,
+    SPREAD,
+    is_of_metric,
+    metric_base,
+    names_of,
+)
+from mfm_pipeline.reporting.exhibits import (
+    BASELINES,
+    BOTH,
+    BOUNDS,
+    OURS,
+    PAPER,
+    Exhibit,
+    OfAllModels,
+)
+from mfm_pipeline.reporting.models import NOTES
 from mfm_pipeline.reporting.paper import paper_notes, paper_rows
 
 Statement = Mapping[Any, Any]
 Status = Literal["run", "not run", "of other corpora"]
 
-_METRIC = re.compile(r"(mae|r|f1|acc|mse|ratio)(_\d+)?(_nonzero)?(/.+)?")
-_LOWER_IS_BETTER = ("mae", "mse")
 _NOT_RANKED = ("ratio",)
 _OWN_DATA = ("train_and_test",)
 """Protocols that prepare the data anew, and train the model anew."""
@@ -29,8 +44,9 @@ _UNITS = (
     "Errors of reconstruction (mse) are in the units of scaled features, which the paper does "
     "not give: compare ours with ours, and the paper's with the paper's."
 )
-SPREAD = "_sd"
-"""Ends the name of the column that holds a metric's standard deviation."""
+
+
+NOT_IN_PAPER = "not in the paper"
 
 
 @dataclass(frozen=True)
@@ -43,9 +59,14 @@ class Section:
     status : {"run", "not run", "of other corpora"}
     command : str
         That makes ours.
+    fuller : str
+        Command that would set every other model beside it; empty if there is none, or
+        they are there.
+    verdict : str
+        Of all models: whether MFM is ahead; empty where they are not compared.
     table : DataFrame
-        ``source`` (``ours``, ``paper``), ``method``, and what else the exhibit has;
-        empty if there is nothing to show.
+        ``source`` (``ours``, ``paper``, ``ours and paper``), ``method``, and what else the
+        exhibit has; empty if there is nothing to show.
     notes : dict of (int, str) to str
         On cells of the table, by row and column.
     best : set of (int, str)
@@ -60,6 +81,8 @@ class Section:
     exhibit: Exhibit
     status: Status
     command: str
+    fuller: str = ""
+    verdict: str = ""
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: Mapping[tuple[int, str], str] = field(default_factory=dict)
     best: frozenset[tuple[int, str]] = frozenset()
@@ -78,28 +101,43 @@ def make_section(exhibit: Exhibit, results: Results, corpus: str) -> Section:
     DataError
         If a table of results is not what its pipeline writes.
     """
-    result = results.table(corpus, exhibit.source)
+    source, result = _found(exhibit, results, corpus)
     if not exhibit.can_be_made_of(corpus) and (result is None or exhibit.of_its_corpora):
         return Section(exhibit, "of other corpora", _command("report", exhibit.corpora[0]))
     paper = paper_rows(exhibit.key, corpus)
-    ours = pd.DataFrame() if result is None else _rows(exhibit, result, corpus)
-    table = _beside(paper, ours)
+    ours = pd.DataFrame() if result is None else _rows(source, result, corpus)
+    together = isinstance(source, OfAllModels) and source.by_method and len(paper) > 0
+    table = _by_method(paper, ours) if together else _beside(paper, ours)
     statement = {} if result is None else result.attrs
+    lacks_others = exhibit.of_all is not None and source is exhibit
     return Section(
         exhibit,
         "not run" if result is None else "run",
-        _command(exhibit.pipeline, corpus),
+        _command(source.pipeline, corpus),
+        fuller=_command(OfAllModels.pipeline, corpus) if lacks_others else "",
+        verdict=verdict(result) if result is not None and source.source == BASELINES else "",
         table=table,
-        notes=_notes(table, exhibit.key, corpus),
+        notes=_notes(table, exhibit.key, corpus, ours.attrs.get(NOTES, {})),
         best=best_cells(table),
         statement=statement,
         remarks=_remarks(exhibit, corpus),
         warnings=()
         if result is None
-        else stale(statement, _latest(results, corpus, exhibit.source)),
+        else stale(statement, _latest(results, corpus, source.source)),
         figures=_files(results, corpus, exhibit.figures),
         pages=_files(results, corpus, exhibit.pages),
     )
+
+
+def _found(
+    exhibit: Exhibit, results: Results, corpus: str
+) -> tuple[Exhibit | OfAllModels, pd.DataFrame | None]:
+    """Return what ours comes from, and its table; that of all models if it is there."""
+    if exhibit.of_all is not None:
+        result = results.table(corpus, exhibit.of_all.source)
+        if result is not None:
+            return exhibit.of_all, result
+    return exhibit, results.table(corpus, exhibit.source)
 
 
 def stale(statement: Statement, latest: Statement) -> tuple[str, ...]:
@@ -146,7 +184,7 @@ def best_cells(table: pd.DataFrame) -> frozenset[tuple[int, str]]:
         rivals += ["source"] if base == "mse" else []
         values = ranked[[*rivals, column]].dropna()
         for _, group in values.groupby(rivals) if rivals else [((), values)]:
-            best |= {(row, column) for row in _best(group[column], base in _LOWER_IS_BETTER)}
+            best |= {(row, column) for row in _best(group[column], base in LOWER_IS_BETTER)}
     return frozenset(best)
 
 
@@ -158,25 +196,28 @@ def _best(values: pd.Series[float], lower: bool) -> list[int]:
     return [int(row) for row in values.index[values == top]]
 
 
-def names_of(table: pd.DataFrame) -> list[str]:
-    """Return the names of a table's columns."""
-    return [str(name) for name in table.columns]
-
-
-def metric_base(column: str) -> str | None:
-    """Return what a column measures (``acc`` of ``acc_2`` and ``acc/happy``); None if nothing."""
-    found = _METRIC.fullmatch(column)
-    return found[1] if found and not column.endswith(SPREAD) else None
-
-
-def _rows(exhibit: Exhibit, result: pd.DataFrame, corpus: str) -> pd.DataFrame:
+def _rows(source: Exhibit | OfAllModels, result: pd.DataFrame, corpus: str) -> pd.DataFrame:
     try:
-        return exhibit.rows(result)
+        return source.rows(result)
     except DataError as error:
         raise DataError(
-            f"{corpus}/{exhibit.source}.csv: {error}; make it again: "
-            f"{_command(exhibit.pipeline, corpus)}"
+            f"{corpus}/{source.source}.csv: {error}; make it again: "
+            f"{_command(source.pipeline, corpus)}"
         ) from error
+
+
+def _by_method(paper: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a method, with columns of the paper's own figures; its methods come first."""
+    metrics = [c for c in names_of(paper) if metric_base(c)]
+    theirs = paper.set_index("method")[metrics].add_suffix(OF_PAPER)
+    own = ours.set_index("method")
+    names = list(dict.fromkeys([*theirs.index, *own.index]))
+    table = theirs.reindex(names).join(own)
+    table["source"] = [
+        (BOTH if name in theirs.index else OURS) if name in own.index else PAPER for name in names
+    ]
+    columns = [f"{name}{end}" for name in metrics for end in ("", SPREAD, OF_PAPER)]
+    return table.reset_index(names="method").reindex(columns=["source", "method", *columns])
 
 
 def _beside(paper: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
@@ -184,7 +225,7 @@ def _beside(paper: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
     metrics = [c for c in names_of(paper) if metric_base(c)]
     if metrics and len(ours):
         kept = {*metrics, *(f"{name}{SPREAD}" for name in metrics)}
-        ours = ours[[c for c in names_of(ours) if c in kept or not _is_of_metric(c)]]
+        ours = ours[[c for c in names_of(ours) if c in kept or not is_of_metric(c)]]
     parts = [p.assign(source=s) for p, s in ((paper, PAPER), (ours, OURS)) if len(p)]
     if not parts:
         return pd.DataFrame()
@@ -199,28 +240,35 @@ def _beside(paper: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
         )
     # The paper's metrics in its own order, after all that says what a row is of.
     columns = [c for c in names_of(table) if c not in ("source", *metrics)]
-    front = [c for c in columns if not (metrics and _is_of_metric(c))]
+    front = [c for c in columns if not (metrics and is_of_metric(c))]
     return table[["source", *front, *metrics, *(c for c in columns if c not in front)]]
 
 
-def _is_of_metric(column: str) -> bool:
-    return metric_base(column.removesuffix(SPREAD)) is not None
-
-
-def _notes(table: pd.DataFrame, key: str, corpus: str) -> dict[tuple[int, str], str]:
-    """Return the paper's notes on its own figures, by row and column."""
+def _notes(
+    table: pd.DataFrame, key: str, corpus: str, of_ours: Mapping[tuple[str, str], str]
+) -> dict[tuple[int, str], str]:
+    """Return the notes on the paper's own figures, and on ours, by row and column."""
     notes = paper_notes(key, corpus)
-    return {
-        (row, column): notes[which]
-        for row, values in enumerate(table.to_dict("records"))
-        for column in names_of(table)
-        if values["source"] == PAPER
-        and (which := (values["method"], values.get("missing", ""), column)) in notes
-    }
+    by_method = any(name.endswith(OF_PAPER) for name in names_of(table))
+    found = {}
+    for row, values in enumerate(table.to_dict("records")):
+        method = values.get("method", "")
+        for column in names_of(table):
+            which = (method, values.get("missing", ""), column.removesuffix(OF_PAPER))
+            of_paper = values["source"] == PAPER or column.endswith(OF_PAPER)
+            if of_paper and which in notes:
+                found[row, column] = notes[which]
+            if values["source"] != PAPER and (method, column) in of_ours:
+                found[row, column] = of_ours[method, column]
+            elif values["source"] == OURS and column == "method" and by_method:
+                found[row, column] = NOT_IN_PAPER
+    return found
 
 
 def _remarks(exhibit: Exhibit, corpus: str) -> tuple[str, ...]:
     theirs = ", ".join(exhibit.corpora)
+    if not theirs:
+        return ()
     if exhibit.drawn_of:
         return (f"The paper draws its own, of {theirs}; its text has no numbers for it.",)
     if corpus in exhibit.corpora:

@@ -5,23 +5,26 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import shutil
+import signal
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from time import sleep
 from typing import Any, Protocol
 
 import joblib
 import torch
+from tqdm import tqdm
 
 from mfm_pipeline.data import Corpus
-from mfm_pipeline.errors import ParameterError
+from mfm_pipeline.errors import ParameterError, TrainingError
 from mfm_pipeline.search.work import Result, Work, do
 from mfm_pipeline.training import TrainingOptions
 
@@ -29,6 +32,10 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """Times that work is given to a process before it is held to be what kills it."""
+ANSWER_S = 10
+"""How long a cluster may take to answer."""
+PATIENCE_S = 60
+"""How long a cluster may take to have its first worker."""
 
 
 class Engine(Protocol):
@@ -43,6 +50,9 @@ class Engine(Protocol):
 
     def lost(self, error: BaseException) -> bool:
         """Return whether an error says that a process died, rather than what it did."""
+
+    def check(self) -> None:
+        """Say what is in the way of work that takes long, if anything."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +92,15 @@ def engine(
 class _Processes:
     """Processes that read the corpus from one file, which they share in memory.
 
-    Each is a pool of its own: one that dies takes no other's work with it.
+    Each is a pool of its own: one that dies takes no other's work with it. None outlives this
+    one, however it ends: each holds an end of a pipe, the other end of which is here alone.
     """
 
-    def __init__(self, workers: int, corpus: Path, threads: int, gpus: int) -> None:
+    def __init__(self, workers: int, corpus: Path, threads: int, gpus: Sequence[str]) -> None:
         self.workers = workers
         self._corpus, self._threads, self._gpus = corpus, threads, gpus
+        self._context = multiprocessing.get_context("spawn")
+        self._their_end, self._our_end = self._context.Pipe(duplex=False)
         self._pools: dict[int, Executor] = {}
         self._work: dict[int, Future[Result]] = {}
 
@@ -100,21 +113,32 @@ class _Processes:
         if number not in self._pools:
             self._pools[number] = ProcessPoolExecutor(
                 1,
-                mp_context=multiprocessing.get_context("spawn"),
+                mp_context=self._context,
                 initializer=_begin,
-                initargs=(self._corpus, self._threads, number % self._gpus if self._gpus else None),
+                initargs=(self._corpus, self._threads, self._gpu(number), self._their_end),
             )
-        self._work[number] = self._pools[number].submit(_do_here, work)
+        with _interrupts_held_back():
+            self._work[number] = self._pools[number].submit(_do_here, work)
         return self._work[number]
 
     def lost(self, error: BaseException) -> bool:
         """Return whether a process died."""
         return isinstance(error, BrokenProcessPool)
 
+    def check(self) -> None:
+        """Say nothing: what dies here is seen at once."""
+
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, whatever they are at."""
+        if not all(work.done() for work in self._work.values()):
+            self._our_end.close()
         for pool in self._pools.values():
             pool.shutdown(cancel_futures=True)
+        self._our_end.close()
+        self._their_end.close()
+
+    def _gpu(self, number: int) -> str | None:
+        return self._gpus[number % len(self._gpus)] if self._gpus else None
 
     def _ended(self, number: int) -> bool:
         return self._work[number].done()
@@ -124,9 +148,10 @@ class _Processes:
 def _on_this_machine(
     corpus: Corpus, machines: Machines, training: TrainingOptions
 ) -> Iterator[Engine]:
-    gpus = torch.cuda.device_count() if training.accelerator in ("auto", "gpu", "cuda") else 0
-    workers = machines.workers or gpus or max(1, (os.cpu_count() or 1) // machines.threads)
-    with tempfile.TemporaryDirectory(prefix="mfm_corpus_") as folder:
+    gpus = _gpus() if training.accelerator in ("auto", "gpu", "cuda") else []
+    # Of the cores that this process may use.
+    workers = machines.workers or len(gpus) or max(1, joblib.cpu_count() // machines.threads)
+    with tempfile.TemporaryDirectory(prefix="mfm_corpus_", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "corpus"
         joblib.dump(corpus, path)
         processes = _Processes(workers, path, machines.threads, gpus)
@@ -136,16 +161,35 @@ def _on_this_machine(
             processes.close()
 
 
+def _gpus() -> list[str]:
+    """Return the GPUs that there are, as CUDA_VISIBLE_DEVICES names them."""
+    count = torch.cuda.device_count()
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return chosen.split(",")[:count] if chosen else [str(number) for number in range(count)]
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Let processes that are begun here ignore Ctrl-C, which is for this one to act on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _CORPUS: Corpus
 
 
-def _begin(corpus: Path, threads: int, gpu: int | None) -> None:
+def _begin(corpus: Path, threads: int, gpu: str | None, parent: Connection) -> None:
     """Set a new process up: its device, its threads, its data."""
     global _CORPUS
+    # Whatever is written meanwhile goes with the corpus.
+    tempfile.tempdir = str(corpus.parent)
+    threading.Thread(target=_end_with, args=(parent, corpus.parent), daemon=True).start()
     if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     _quieten(threads)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     # Copied on write: what nobody changes is in memory once.
     _CORPUS = joblib.load(corpus, mmap_mode="c")
 
@@ -153,14 +197,17 @@ def _begin(corpus: Path, threads: int, gpu: int | None) -> None:
 def _quieten(threads: int) -> None:
     """Use so many threads, and say nothing: what matters is in each result."""
     torch.set_num_threads(threads)
+    # A lock among processes is never given back by one that is ended.
+    tqdm.set_lock(threading.RLock())
     logging.disable(logging.ERROR)
     warnings.simplefilter("ignore")
 
 
-def _end_with(parent: int) -> None:
-    """End this process when the one that began it is gone, however it went."""
-    while os.getppid() == parent:
-        sleep(1)
+def _end_with(parent: Connection, folder: Path) -> None:
+    """End this process when the one that began it is gone or wants no more."""
+    # Nothing is ever sent: this is the end of the pipe.
+    wait([parent])
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
@@ -169,33 +216,59 @@ def _do_here(work: Work) -> Result:
 
 
 class _Cluster:
-    """A Dask cluster, whose workers hold a copy of the corpus each."""
+    """A Dask cluster, whose workers hold a copy of the corpus each.
 
-    def __init__(self, client: Any, corpus: Corpus, threads: int) -> None:
-        self._client, self._corpus, self._threads = client, corpus, threads
+    Each does one piece of work at a time, however many threads it has: what is drawn at
+    random is drawn from one state a process.
+    """
+
+    def __init__(self, client: Any, address: str, corpus: Corpus, threads: int) -> None:
+        self._client, self._address = client, address
+        self._corpus, self._threads = corpus, threads
         self._executor: Executor = client.get_executor(pure=False)
-        self._scattered = self._scatter()
+        self._scattered: Any = None
 
     @property
     def workers(self) -> int:
-        """Threads of all workers that are there now, one at least."""
-        threads: dict[str, int] = self._client.nthreads()
-        return max(1, sum(threads.values()))
+        """How many workers there are now, one at least."""
+        return max(1, len(self._client.nthreads()))
 
     def submit(self, work: Work) -> Future[Result]:
-        """Begin a piece of work; Dask gives it to another worker if one dies."""
-        if self._scattered.status in ("lost", "cancelled", "error"):
+        """Begin a piece of work; Dask gives it to another worker if one dies.
+
+        Raises
+        ------
+        TrainingError
+            If the scheduler is gone.
+        """
+        if self._client.status != "running":
+            raise TrainingError(
+                f"baselines.cluster is {self._address}: the Dask scheduler there is gone; what is "
+                "finished is kept: with resume=true the search goes on"
+            )
+        if self._scattered is None:
             self._scattered = self._scatter()
         return self._executor.submit(_do_there, work, self._scattered, self._threads)
 
     def lost(self, error: BaseException) -> bool:
-        """Return whether workers died with it, or the data on them."""
-        from distributed import CancelledError, KilledWorker
+        """Return whether workers died with it, or the data on them, which is then sent anew."""
+        from distributed import KilledWorker
 
-        return isinstance(error, CancelledError | KilledWorker)
+        lost = isinstance(error, CancelledError | KilledWorker)
+        if lost:
+            self._scattered = None
+        return lost
+
+    def check(self) -> None:
+        """Say if there is no worker."""
+        if self._client.status == "running" and not self._client.nthreads():
+            log.warning("Dask: no worker is left at %s; expected one to come", self._address)
 
     def _scatter(self) -> Any:
-        return self._client.scatter(self._corpus, broadcast=True)
+        self.check()
+        self._client.wait_for_workers(1)
+        # By a name of its own each time: one that was lost cannot be had again.
+        return self._client.scatter(self._corpus, broadcast=True, hash=False)
 
 
 @contextmanager
@@ -210,28 +283,46 @@ def _on_cluster(corpus: Corpus, address: str, threads: int) -> Iterator[Engine]:
     try:
         # Dask has no types.
         connect: Any = Client
-        client = connect(address, timeout="10s", set_as_default=False)
+        client = connect(address, timeout=f"{ANSWER_S}s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise ParameterError(
             f"baselines.cluster is {address}: no Dask scheduler answers there; expected an "
             "address as dask scheduler prints it, tcp://host:8786"
         ) from error
     try:
-        client.wait_for_workers(1, timeout=60)
-        log.info("Dask: %d worker(s) at %s", len(client.nthreads()), address)
-        yield _Cluster(client, corpus, threads)
+        _wait_for_workers(client, address)
+        yield _Cluster(client, address, corpus, threads)
+    finally:
+        client.close()
+
+
+def _wait_for_workers(client: Any, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE_S)
     except TimeoutError as error:
         raise ParameterError(
             f"baselines.cluster is {address}: the scheduler there has no workers; expected one "
             "or more: dask worker ADDRESS"
         ) from error
-    finally:
-        client.close()
+    log.info("Dask: %d worker(s) at %s", len(client.nthreads()), address)
+
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def _do_there(work: Work, corpus: Corpus, threads: int) -> Result:
-    _quieten(threads)
-    return do(work, corpus)
+    with _ONE_AT_A_TIME:
+        _quieten(threads)
+        return do(work, corpus)
+
+
+def error_of(future: Future[Result]) -> BaseException | None:
+    """Return what went wrong with the work itself or where it was done; None if nothing did."""
+    try:
+        return future.exception()
+    except CancelledError as error:
+        # By the cluster: the data that it needs is lost.
+        return error
 
 
 def first_line(error: BaseException) -> str:

@@ -30,10 +30,10 @@ class ResultStore:
     data: str
 
     def save(self, work: Work, result: Result) -> None:
-        """Keep a result, if there is anything in it to be used again."""
-        if result.state != "complete" or result.predictions is None:
+        """Keep a result, if there is anything in it to be used again, and it is not there."""
+        place = self.folder / self.key(work)
+        if result.state != "complete" or result.predictions is None or (place / _NUMBERS).exists():
             return
-        place = self._place(work)
         place.mkdir(parents=True, exist_ok=True)
         with replacing(place / _PREDICTIONS) as path, path.open("wb") as file:
             np.save(file, result.predictions)
@@ -41,6 +41,7 @@ class ResultStore:
             "seconds": result.seconds,
             "parameters": result.parameters,
             "valid": dict(result.valid),
+            "error": result.error,
         }
         # Last: it says that the other file is there.
         with replacing(place / _NUMBERS) as path:
@@ -48,13 +49,14 @@ class ResultStore:
 
     def load(self, work: Work) -> Result | None:
         """Return what came of the same work before; None if that is not known."""
-        place = self._place(work)
+        place = self.folder / self.key(work)
         if not (place / _NUMBERS).exists():
             return None
         numbers = json.loads((place / _NUMBERS).read_text())
         return Result("complete", **numbers, predictions=np.load(place / _PREDICTIONS))
 
-    def _place(self, work: Work) -> Path:
+    def key(self, work: Work) -> str:
+        """Return a name of a piece of work, by everything that its result depends on."""
         content = [
             self.data,
             work.name,
@@ -63,4 +65,4 @@ class ResultStore:
             work.model.model_dump(mode="json"),
             None if work.sentiment is None else work.sentiment.model_dump(mode="json"),
         ]
-        return self.folder / key_of(content)
+        return key_of(content)

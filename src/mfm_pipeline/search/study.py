@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from dataclasses import dataclass, replace
 
@@ -24,7 +25,7 @@ TELL = {
     "pruned": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
-_SETTING, _SECONDS, _ERROR = "setting", "seconds", "error"
+_NUMBER, _SETTING, _SECONDS, _ERROR = "number", "setting", "seconds", "error"
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,19 +101,21 @@ class ModelSearch:
     ) -> None:
         self.name, self.metric = template.name, metric
         self.done: list[tuple[Fit, Result]] = []
+        """What came of what: trials by their numbers, then further seeds."""
         self._template, self._default, self._budget = template, default, budget
         self._space = {name: _distribution(one) for name, one in space.items()}
-        self._trials = budget.trials if space else 1
         self._study, self._storage, self._results = study, storage, results
-        self._asked = 0
+        self._to_try = deque(range(budget.trials if space else 1))
         self._in_progress: dict[Fit, optuna.Trial | None] = {}
         self._further: deque[Fit] | None = None
         self._go_on()
 
     @property
     def planned(self) -> int:
-        """How many fits there are to be, at most."""
-        return self._trials + self._budget.seeds - 1
+        """How many fits there are still to be, at most."""
+        if self._further is not None:
+            return len(self._further)
+        return len(self._to_try) + self._budget.seeds - 1
 
     @property
     def in_progress(self) -> int:
@@ -151,7 +154,7 @@ class ModelSearch:
         """Keep what came of a fit."""
         trial = self._in_progress.pop(fit)
         self._results.save(fit.work, result)
-        self.done.append((fit, result))
+        self._add(fit, result)
         if trial is None:
             return
         trial.set_user_attr(_SECONDS, result.seconds)
@@ -164,7 +167,7 @@ class ModelSearch:
     @property
     def _searching(self) -> bool:
         """Whether there is a further setting to try, and time for it."""
-        return self._asked < self._trials and (self._time_left() > 0 or not self._asked)
+        return bool(self._to_try) and (self._time_left() > 0 or self._to_try[0] == 0)
 
     def _plan_seeds(self) -> None:
         """Plan further fits of the best setting once all trials have come to an end."""
@@ -172,13 +175,13 @@ class ModelSearch:
             self._further = deque(self._seeds())
 
     def _ask(self) -> Fit:
-        number = self._asked
-        self._asked += 1
+        number = self._to_try.popleft()
         # Small seeds side by side begin alike.
         (seed,) = np.random.SeedSequence([self._template.training.seed, number]).generate_state(1)
         self._study.sampler = optuna.samplers.TPESampler(seed=int(seed))
         trial = self._study.ask(self._space if number else None)
         setting = {**self._default.model_dump(mode="json"), **trial.params}
+        trial.set_user_attr(_NUMBER, number)
         trial.set_user_attr(_SETTING, setting)
         place = None
         if self._budget.pruning:
@@ -202,13 +205,16 @@ class ModelSearch:
             if not trial.state.is_finished():
                 self._study.tell(trial.number, state=TrialState.FAIL)
             # Recorded only if it came to an end by itself.
-            elif _SECONDS in trial.user_attrs:
+            elif _SECONDS in trial.user_attrs and trial.user_attrs[_NUMBER] in self._to_try:
                 work = replace(self._template, setting=trial.user_attrs[_SETTING])
                 result = _result_of(trial) or self._results.load(work)
                 if result is not None:
-                    self.done.append((Fit(work, self._asked), result))
-                    self._asked += 1
+                    self._to_try.remove(trial.user_attrs[_NUMBER])
+                    self._add(Fit(work, trial.user_attrs[_NUMBER]), result)
         self._plan_seeds()
+
+    def _add(self, fit: Fit, result: Result) -> None:
+        insort(self.done, (fit, result), key=lambda one: _order(one[0]))
 
     def _seeds(self) -> list[Fit]:
         best = self.best
@@ -225,6 +231,10 @@ class ModelSearch:
     def _time_left(self) -> float:
         spent = sum(result.seconds for fit, result in self.done if fit.trial >= 0)
         return 60 * self._budget.minutes - spent
+
+
+def _order(fit: Fit) -> tuple[bool, int, int]:
+    return fit.trial < 0, fit.trial, fit.work.training.seed
 
 
 def _result_of(trial: FrozenTrial) -> Result | None:

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from time import monotonic
 from typing import Any, Literal
 
@@ -14,9 +15,9 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 
-from mfm_pipeline.baselines import BASELINES, Session, fit_adapted
+from mfm_pipeline.baselines import BASELINES, Fitted, Session, fit_adapted
 from mfm_pipeline.baselines.adapt import VALUES_ONLY, only_classifies
-from mfm_pipeline.data import Corpus, Targets
+from mfm_pipeline.data import Corpus, Split, Targets
 from mfm_pipeline.errors import MfmError
 from mfm_pipeline.evaluation import SentimentOptions, score
 from mfm_pipeline.evaluation.predict import decide
@@ -25,6 +26,7 @@ from mfm_pipeline.training import TrainingOptions
 
 State = Literal["complete", "pruned", "failed"]
 Report = Callable[[Mapping[str, float]], None]
+LONGEST_ERROR = 500
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -94,7 +96,7 @@ class Result:
     predictions : ndarray, shape (n, outputs), optional
         Of the test split, as `Fitted.predict` returns them; not looked at here.
     error : str
-        One line.
+        One line: why it did not complete, or what is wrong with what did.
     """
 
     state: State
@@ -130,15 +132,18 @@ def do(work: Work, corpus: Corpus) -> Result:
             options = BASELINES[work.name](**work.setting)
             fitted = fit_adapted(options, corpus, session, work.sentiment)
             seconds = monotonic() - start
-            valid = fitted.predict(corpus.valid)
-            if not np.isfinite(valid[corpus.valid.has_any_modality]).all():
-                return Result("failed", seconds, error="predictions on valid are not finite")
+            valid = _predicted(fitted, corpus.valid)
+            if bad := _not_finite(valid, corpus.valid):
+                return Result("failed", seconds, error=f"{bad} prediction(s) on valid not finite")
+            test = _predicted(fitted, corpus.test)
+            bad = _not_finite(test, corpus.test)
             return Result(
                 "complete",
                 seconds,
                 fitted.parameters,
                 scores(work, corpus, "valid", valid),
-                fitted.predict(corpus.test).astype(np.float32),
+                test,
+                error=f"{bad} prediction(s) on test not finite: trivial instead" if bad else "",
             )
         except _PrunedError:
             return Result("pruned", monotonic() - start)
@@ -149,7 +154,7 @@ def do(work: Work, corpus: Corpus) -> Result:
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             line = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
-            return Result("failed", monotonic() - start, error=" ".join(line.split()))
+            return Result("failed", monotonic() - start, error=shorten(line, LONGEST_ERROR))
 
 
 def scores(
@@ -166,9 +171,23 @@ def scores(
 
 
 def decided(corpus: Corpus, split: str, predictions: NDArray[np.floating[Any]]) -> NDArray[Any]:
-    """Return values, classes or labels; the trivial ones of samples that have nothing."""
+    """Return values, classes or labels.
+
+    The trivial ones of samples that have nothing, or for which no finite number came out.
+    """
     train: Targets = corpus.train.targets
-    return decide(predictions, corpus.splits[split].has_any_modality, train)
+    known = corpus.splits[split].has_any_modality & np.isfinite(predictions).all(axis=1)
+    return decide(predictions, known, train)
+
+
+def _predicted(fitted: Fitted, split: Split) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return fitted.predict(split).astype(np.float32)
+
+
+def _not_finite(predictions: NDArray[np.float32], split: Split) -> int:
+    """Return how many samples that have something are predicted by what is no number."""
+    return int((~np.isfinite(predictions).all(axis=1) & split.has_any_modality).sum())
 
 
 def _reporter(work: Work, start: float) -> Report | None:
@@ -182,7 +201,8 @@ def _reporter(work: Work, start: float) -> Report | None:
         nonlocal epoch
         if work.seconds is not None and monotonic() - start > work.seconds:
             raise _OutOfTimeError
-        if trial is not None:
+        # A write to the database an epoch: none while there is nothing to decide.
+        if trial is not None and work.place is not None and epoch >= work.place.warm_up:
             trial.report(-costs["valid/task"], epoch)
             if trial.should_prune():
                 raise _PrunedError

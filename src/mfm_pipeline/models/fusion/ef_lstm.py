@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
 
 from mfm_pipeline.models.encoder import Encoder
 from mfm_pipeline.models.fusion.base import FusionOptions, sequences_only
@@ -15,6 +15,7 @@ from mfm_pipeline.models.inputs import Inputs
 from mfm_pipeline.models.per_modality import Size
 from mfm_pipeline.models.pooling import last_state
 from mfm_pipeline.models.recurrent.lstm import LSTM
+from mfm_pipeline.models.recurrent.lstm_states import lstm_states
 from mfm_pipeline.models.spec import ModalitySpec
 
 
@@ -66,21 +67,38 @@ class DeepEarlyFusionLSTM(Encoder):
     ) -> None:
         super().__init__()
         self.modalities = tuple(features)
-        self.directions = 2 if bidirectional else 1
-        self.lstm = nn.LSTM(
-            sum(features.values()), hidden, layers, batch_first=True, bidirectional=bidirectional
+        directions = 2 if bidirectional else 1
+        self.size = directions * hidden
+        sizes = [sum(features.values()), *[self.size] * (layers - 1)]
+        self.layers = nn.ModuleList(
+            nn.ModuleList(LSTM(features=size, size=hidden) for _ in range(directions))
+            for size in sizes
         )
-        self.size = self.directions * hidden
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return the last layer's states, ``(n, size)``."""
         values = torch.cat([inputs.values[name] for name in self.modalities], dim=2)
-        # A sequence has a step at least; that of an empty one is taken away again.
-        lengths = inputs.lengths.clamp(min=1).cpu()
-        packed = pack_padded_sequence(values, lengths, batch_first=True, enforce_sorted=False)
-        _, (last, _) = self.lstm(packed)
-        state = torch.cat(list(last[-self.directions :]), dim=1)
-        return state.masked_fill((inputs.lengths == 0)[:, None], 0)
+        values = values.transpose(0, 1)
+        for layer in self.layers:
+            lstms = cast("list[LSTM]", layer)
+            # One loop runs both directions.
+            ways = [values, _backwards(values, inputs.lengths)][: len(lstms)]
+            runs = [lstm.run(way.transpose(0, 1)) for lstm, way in zip(lstms, ways, strict=True)]
+            hidden = [states.hidden for states in lstm_states(runs, steps=len(values))]
+            ahead = [hidden[0], *(_backwards(back, inputs.lengths) for back in hidden[1:])]
+            values = torch.cat(ahead, dim=2)
+        some = inputs.lengths > 0
+        return torch.cat([last_state(states, inputs.lengths, some) for states in hidden], dim=1)
+
+
+def _backwards(values: Tensor, lengths: Tensor) -> Tensor:
+    """Return ``(T, n, d)`` values from each sample's own last step to its first.
+
+    What comes behind the first is of no meaning, as what comes behind the last.
+    """
+    step = torch.arange(len(values), device=values.device)[:, None]
+    rows = torch.arange(values.shape[1], device=values.device)
+    return values[(lengths - 1 - step).clamp(min=0), rows]
 
 
 class EarlyFusionLSTMOptions(FusionOptions):

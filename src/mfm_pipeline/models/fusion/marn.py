@@ -112,9 +112,10 @@ class MultiAttentionRecurrentNetwork(Encoder):
         states, codes = [], []
         for step in drive:
             gates = torch.addmm(step, torch.cat([hidden, code], dim=1), recurrent)
-            enter, forget, out, offer = gates.chunk(4, dim=1)
-            cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * torch.tanh(offer)
-            hidden = torch.sigmoid(out) * torch.tanh(cell) * present
+            # One call for the three of them.
+            enter, forget, out = gates[:, : 3 * total].sigmoid().chunk(3, dim=1)
+            cell = forget * cell + enter * gates[:, 3 * total :].tanh()
+            hidden = out * cell.tanh() * present
             scores = self.attention(hidden).view(n, self.attentions, total)
             attended = torch.softmax(scores, dim=2) * hidden[:, None]
             reduced = torch.addmm(reduce_bias, attended.flatten(1), reduce_weight).relu()
@@ -136,8 +137,9 @@ class MultiAttentionRecurrentNetwork(Encoder):
 
     def _recurrent_weight(self) -> Tensor:
         """Return the weight from [h, z] to all gates, ``(total + code, 4 total)``."""
-        own = [weight.chunk(4) for weight in self.hidden_weights.values()]
-        coded = [weight.chunk(4) for weight in self.code_weights.values()]
+        # In the order of the modalities, which a ParameterDict does not keep.
+        own = [self.hidden_weights[name].chunk(4) for name in self.units]
+        coded = [self.code_weights[name].chunk(4) for name in self.units]
         gates = []
         for gate in range(4):
             from_hidden = block_diagonal([part[gate] for part in own])

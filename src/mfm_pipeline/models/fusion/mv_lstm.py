@@ -26,9 +26,9 @@ class MultiViewLSTM(Encoder):
     modalities apart (alpha 1, beta 0), coupled (0, 1), fully connected (1, 1), or a mix of
     them. Inputs reach the units of their own modality alone.
 
-    That is one LSTM over all modalities side by side, some of whose weights are zero. The
-    state is its hidden state after each sample's own last step, that of an absent modality
-    zero.
+    That is one LSTM over all modalities side by side, which lacks some connections; those
+    that there are lie in its parameters row by row. The state is its hidden state after each
+    sample's own last step, that of an absent modality zero.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ class MultiViewLSTM(Encoder):
     alpha, beta : float
     """
 
-    input_mask: Tensor
-    recurrent_mask: Tensor
+    input_places: Tensor
+    recurrent_places: Tensor
 
     def __init__(
         self, *, features: Mapping[str, int], hidden: Mapping[str, int], alpha: float, beta: float
@@ -49,14 +49,14 @@ class MultiViewLSTM(Encoder):
         self.modalities = tuple(features)
         self.units = dict(hidden)
         self.size = sum(hidden.values())
-        own = block_diagonal([torch.ones(hidden[m], d) for m, d in features.items()])
-        self.register_buffer("input_mask", own.repeat(4, 1), persistent=False)
-        self.register_buffer(
-            "recurrent_mask", connections(list(hidden.values()), alpha, beta).repeat(4, 1),
-            persistent=False,
-        )  # fmt: skip
-        self.weight_ih = nn.Parameter(torch.empty(4 * self.size, sum(features.values())))
-        self.weight_hh = nn.Parameter(torch.empty(4 * self.size, self.size))
+        places = {
+            "input": block_diagonal([torch.ones(hidden[m], d) for m, d in features.items()]),
+            "recurrent": connections(list(hidden.values()), alpha, beta),
+        }
+        for name, one in places.items():
+            self.register_buffer(f"{name}_places", one.repeat(4, 1).bool(), persistent=False)
+        self.weight_ih = nn.Parameter(torch.empty(int(self.input_places.sum())))
+        self.weight_hh = nn.Parameter(torch.empty(int(self.recurrent_places.sum())))
         self.bias = nn.Parameter(torch.empty(4 * self.size))
         self.reset_parameters()
 
@@ -71,8 +71,8 @@ class MultiViewLSTM(Encoder):
         values = torch.cat([inputs.values[name] for name in self.modalities], dim=2)
         run = Run(
             values.transpose(0, 1),
-            self.weight_ih * self.input_mask,
-            self.weight_hh * self.recurrent_mask,
+            _spread(self.weight_ih, self.input_places),
+            _spread(self.weight_hh, self.recurrent_places),
             self.bias,
         )
         ((hidden, _),) = lstm_states([run], steps=values.shape[1])
@@ -82,6 +82,11 @@ class MultiViewLSTM(Encoder):
             for name, part in zip(self.modalities, parts, strict=True)
         ]
         return torch.cat(last, dim=1)
+
+
+def _spread(weights: Tensor, places: Tensor) -> Tensor:
+    """Return a matrix with weights where connections are, row by row, and zeros elsewhere."""
+    return weights.new_zeros(places.shape).masked_scatter(places, weights)
 
 
 def block_diagonal(blocks: Sequence[Tensor]) -> Tensor:

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from mfm_pipeline.errors import ParameterError
+from mfm_pipeline.models.dropout import Dropout
 from mfm_pipeline.models.encoder import Encoder
 from mfm_pipeline.models.fusion.base import FusionOptions, sequences_only
 from mfm_pipeline.models.inputs import Inputs
@@ -105,19 +106,21 @@ class AttentionBlock(nn.Module):
     width : int
     heads : int
     dropout : float
+        Of what is added to what was read.
     """
 
     def __init__(self, *, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.attention = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
+        # Without dropout of its own weights, torch computes it at once.
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.dropout = Dropout(dropout)
         self.dense = nn.Sequential(
             nn.LayerNorm(width),
             nn.Linear(width, 2 * width),
             nn.ReLU(),
-            nn.Dropout(dropout),
             nn.Linear(2 * width, width),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
 
     def forward(self, target: Tensor, source: Tensor | None, seen: Tensor) -> Tensor:
@@ -136,7 +139,7 @@ class AttentionBlock(nn.Module):
         # Softmax over nothing is no number: such a sample attends to all, and is left out.
         hidden = ~seen & seen.any(dim=1, keepdim=True)
         found, _ = self.attention(query, key, key, key_padding_mask=hidden, need_weights=False)
-        state: Tensor = target + found
+        state: Tensor = target + self.dropout(found)
         state = state + self.dense(state)
         return state
 

@@ -47,8 +47,8 @@ def log_partition(unary: Tensor, transition: Tensor, lengths: Tensor) -> Tensor:
     unary = unary.masked_fill(behind[:, None, :, None], 0)
     unary, transition = full_precision(unary, transition)
     with torch.autocast(unary.device.type, enabled=False):
-        peak = unary.detach().amax(dim=3, keepdim=True)
-        if not _can_be_scaled(unary, peak, transition):
+        low, peak = unary.detach().aminmax(dim=3, keepdim=True)
+        if not _can_be_scaled(peak - low, transition):
             return _on_logarithms(unary, transition, lengths)
         result: Tensor = _LogPartition.apply(unary, transition, lengths, peak)  # type: ignore[no-untyped-call]
         return result
@@ -98,17 +98,22 @@ def log_partition_and_states(
     return value, states
 
 
-def _can_be_scaled(unary: Tensor, peak: Tensor, transition: Tensor) -> bool:
+def _can_be_scaled(spread: Tensor, transition: Tensor) -> bool:
     """Return whether no scaled probability can vanish that counts.
 
     Probabilities of the states at one step are at most exp(U + V) apart, where U and V
-    are the largest spreads of u_t over states and of v; a product of two such with a
-    potential each is a term of every sum below.
+    are the largest spreads of u_t over states and of v. Every term that is summed is such a
+    probability, times exponential potentials that are as far apart.
+
+    Parameters
+    ----------
+    spread : Tensor
+        Of u_t, for every step.
+    transition : Tensor, shape (C, S, S)
     """
     low, high = transition.aminmax()
-    spread = (peak[..., 0] - unary.amin(dim=3)).amax() + high - low
-    room = -math.log(torch.finfo(unary.dtype).tiny) - math.log(unary.shape[3]) - 1
-    return bool(2 * spread < room)
+    room = -math.log(torch.finfo(transition.dtype).tiny) - math.log(transition.shape[2]) - 1
+    return bool(2 * (spread.amax() + high - low) < room)
 
 
 def _on_logarithms(unary: Tensor, transition: Tensor, lengths: Tensor) -> Tensor:

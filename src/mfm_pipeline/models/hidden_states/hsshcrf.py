@@ -76,14 +76,11 @@ class Layer(nn.Module):
 
     def _distances(self, states: Tensor, views: int) -> Tensor:
         """Return how far each step's posteriors are from the next one's, ``(T - 1, n)``."""
-        joint = states.reshape(*states.shape[:3], *[self.field.states] * views)
-        largest = joint.new_zeros(len(states) - 1, states.shape[2])
-        for view in range(views):
-            others = [3 + other for other in range(views) if other != view]
-            marginal = joint.sum(dim=others) if others else joint
-            change = marginal.diff(dim=0).abs().amax(dim=(1, 3))
-            largest = torch.maximum(largest, change)
-        return largest
+        size = self.field.states
+        # Whether a joint state has a view in a state of its own: a product sums over the others.
+        of_view = torch.cartesian_prod(*[torch.arange(size)] * views).reshape(-1, views)
+        member = functional.one_hot(of_view, size).flatten(1).to(states)
+        return (states @ member).diff(dim=0).abs().amax(dim=(1, 3))
 
 
 class HSSHCRF(nn.Module):

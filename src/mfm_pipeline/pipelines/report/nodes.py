@@ -54,6 +54,7 @@ def _stated(section: Section, corpus: str) -> pd.DataFrame:
         "shows": section.exhibit.name,
         "corpus": corpus,
         "status": section.status,
+        "verdict": section.verdict,
         "warnings": list(section.warnings),
         "ours": dict(section.statement),
     }

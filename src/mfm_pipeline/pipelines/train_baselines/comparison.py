@@ -9,20 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.stats import rankdata
 
 from mfm_pipeline import plots
 from mfm_pipeline.baselines import BASELINES
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.evaluation import EvaluationOptions, SentimentOptions, primary_metric, print_table
 from mfm_pipeline.evaluation.paired import Difference, Resamples, difference, holm
+from mfm_pipeline.evaluation.verdict import MFM, SIGNIFICANT, verdict
 from mfm_pipeline.pipelines.provenance import stated_like
 from mfm_pipeline.pipelines.train_baselines.options import BaselineComparisonOptions
 
 log = logging.getLogger(__name__)
-
-MFM = "mfm"
-_LEVEL = 0.05
-"""At which the console calls a difference significant."""
 
 
 class _Predictions(NamedTuple):
@@ -71,15 +69,16 @@ def compare(
     metrics = [c.removeprefix("test/") for c in trials.columns if c.startswith("test/")]
     order = ["model", "label", "family", "state", "trials", "seeds", "parameters", "seconds"]
     order += [name for metric in metrics for name in (metric, f"{metric}_sd")]
-    table = table.reindex(columns=[*order, "setting", "note"])
+    order += ["compared", *_COLUMNS.values(), "p_holm", "setting", "note"]
+    table = table.reindex(columns=order)
     scores = _resampled(table, predictions, corpus, evaluation.sentiment, options)
     found = {name: _against_mfm(scores, name, options.level) for name in table["model"]}
-    metric = primary_metric(corpus.train.targets.task)
     table["compared"] = [_metric_of(scores, name) for name in table["model"]]
     for field, column in _COLUMNS.items():
         table[column] = [np.nan if one is None else getattr(one, field) for one in found.values()]
     table["p_holm"] = holm(table["p_value"].tolist())
-    _print(table, metric, corpus)
+    _warn_of_few(options.resamples, table["p_value"].count())
+    _print(table, corpus)
     return stated_like(table, corpus, trials)
 
 
@@ -91,30 +90,9 @@ _COLUMNS = {
 }
 
 
-def verdict(table: pd.DataFrame, metric: str) -> str:
-    """Say in one line whether MFM is ahead of all others in the primary metric."""
-    ranked = table.dropna(subset=[metric]) if metric in table else table.iloc[:0]
-    if MFM not in set(ranked["model"]):
-        return f"MFM was not fitted: nothing is said of whether it is ahead in {metric}."
-    others = ranked[ranked["model"] != MFM]
-    if others.empty:
-        return "MFM was fitted alone: nothing is said of whether it is ahead."
-    ahead = others[others["difference"] <= 0].sort_values("difference")
-    sure = int(((others["difference"] > 0) & (others["p_holm"] < _LEVEL)).sum())
-    told = f"significantly (Holm, 5 %) of {sure} of {len(others)}"
-    if ahead.empty:
-        return f"MFM is ahead of all {len(others)} others in {metric}; {told}."
-    best = ahead.iloc[0]
-    interval = f"[{-best['difference_high']:.3f}, {-best['difference_low']:.3f}]"
-    return (
-        f"MFM does not win: {best['label']} is ahead by {-best['difference']:.3f} in {metric} "
-        f"{interval}, and {len(ahead) - 1} more; MFM is ahead {told}."
-    )
-
-
 def plot_scores(comparison: pd.DataFrame, corpus: Corpus) -> Figure:
     """Draw the primary metric of every model on test, with its spread over seeds."""
-    metric = primary_metric(corpus.train.targets.task)
+    metric = _main_metric(comparison, corpus)
     table = comparison.dropna(subset=[metric])
     scores = table[["label", "family"]].assign(mean=table[metric], sd=table[f"{metric}_sd"])
     return plots.plot_scores(scores, metric, corpus.label, highlight=BASELINES[MFM].label)
@@ -128,12 +106,12 @@ def plot_ranks(
     options: BaselineComparisonOptions,
 ) -> Figure:
     """Draw the mean rank of each model over targets, with its interval over resamples."""
-    metric = primary_metric(corpus.train.targets.task)
+    metric = _main_metric(comparison, corpus)
     scores = _resampled(comparison, predictions, corpus, evaluation.sentiment, options)
     known = [name for name in comparison["model"] if _metric_of(scores, name) == metric]
     # Models × resamples × targets; the best is first.
     values = np.stack([scores[name].values for name in known])
-    ranks = _ranks(values).mean(axis=2)
+    ranks = rankdata(-values, axis=0).mean(axis=2)
     tail = (1 - options.level) / 2
     low, high = np.quantile(ranks[:, 1:], [tail, 1 - tail], axis=1)
     rows = comparison.set_index("model").loc[known, ["label", "family"]].reset_index(drop=True)
@@ -147,11 +125,10 @@ def plot_ranks(
     )
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Return ranks along the first axis, 1 for the highest; equals share their mean rank."""
-    above = (values[None] > values[:, None]).sum(axis=1)
-    equal = (values[None] == values[:, None]).sum(axis=1)
-    return np.asarray(above + (equal + 1) / 2)
+def _main_metric(comparison: pd.DataFrame, corpus: Corpus) -> str:
+    """Return the primary metric; of models that all only classify a score, `acc_2`."""
+    metric = primary_metric(corpus.train.targets.task)
+    return metric if metric in comparison else "acc_2"
 
 
 class _Scored(NamedTuple):
@@ -172,7 +149,8 @@ def _resampled(
     task = corpus.train.targets.task
     metric = primary_metric(task)
     draws = Resamples(len(corpus.test), options.resamples, options.seed)
-    classify = set(table.loc[table[metric].isna(), "model"])
+    values = table["model"][table[metric].notna()] if metric in table else ()
+    classify = set(table["model"]).difference(values)
     scored = {}
     by_model = dict(list(predictions.groupby("model", sort=False)))
     both = sentiment is not None and bool(classify & by_model.keys())
@@ -244,8 +222,20 @@ def _row(name: Any, own: pd.DataFrame) -> dict[str, Any]:
     return row
 
 
-def _print(table: pd.DataFrame, metric: str, corpus: Corpus) -> None:
+def _warn_of_few(resamples: int, compared: int) -> None:
+    """Say if even the clearest difference cannot come out as significant."""
+    needed = int(2 * compared / SIGNIFICANT)
+    if resamples < needed:
+        log.warning(
+            "baseline_comparison.resamples is %d: of %d models no difference can be significant; "
+            "expected at least %d",
+            resamples, compared, needed,
+        )  # fmt: skip
+
+
+def _print(table: pd.DataFrame, corpus: Corpus) -> None:
     """Print whether MFM is ahead, then a short table, the best first."""
+    metric = _main_metric(table, corpus)
     known = table[table["state"] == "complete"]
     known = known.sort_values(metric, ascending=False, kind="stable", na_position="last")
     short = known[["label"]].rename(columns={"label": "model"})
@@ -255,7 +245,9 @@ def _print(table: pd.DataFrame, metric: str, corpus: Corpus) -> None:
             for mean, sd in zip(known[name], known[f"{name}_sd"], strict=True)
         ]
     short["MFM is ahead by"] = [
-        "" if pd.isna(value) else f"{value:+.3f} [{low:+.3f}, {high:+.3f}]{'*' if p < 0.05 else ''}"
+        ""
+        if pd.isna(value)
+        else f"{value:+.3f} [{low:+.3f}, {high:+.3f}]" + "*" * (p < SIGNIFICANT)
         for value, low, high, p in zip(
             known["difference"],
             known["difference_low"],
@@ -265,9 +257,9 @@ def _print(table: pd.DataFrame, metric: str, corpus: Corpus) -> None:
         )
     ]
     title = f"Models, test, {corpus.label}, {len(corpus.test)} samples (* Holm p < 0.05)"
-    print_table(short, f"{verdict(table, metric)}\n{title}")
-    for row in table[table["state"] != "complete"].itertuples():
-        log.info("%s: %s, %s", row.model, row.state, row.note)
+    print_table(short, title, lead=verdict(table))
+    for (state, note), own in table[table["state"] != "complete"].groupby(["state", "note"]):
+        log.info("%s: %s, %s", ", ".join(own["model"]), state, note)
 
 
 def _shown(known: pd.DataFrame, metric: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
+from optuna.storages import BaseStorage, get_storage
 from tqdm import tqdm
 
 from mfm_pipeline.baselines import BASELINES
@@ -24,9 +25,9 @@ from mfm_pipeline.options import key_of
 from mfm_pipeline.pipelines.provenance import stated
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.pipelines.train_baselines.options import BaselineSearchOptions
-from mfm_pipeline.pipelines.train_baselines.tracking import log_fit
+from mfm_pipeline.pipelines.train_baselines.tracking import FitLog
 from mfm_pipeline.pipelines.trials import fingerprint, remove_folders
-from mfm_pipeline.search.engine import ATTEMPTS, Engine, engine, first_line
+from mfm_pipeline.search.engine import ATTEMPTS, PATIENCE_S, Engine, engine, error_of, first_line
 from mfm_pipeline.search.results import ResultStore
 from mfm_pipeline.search.study import Budget, Fit, ModelSearch
 from mfm_pipeline.search.work import Result, Work, decided, scores
@@ -84,6 +85,7 @@ def search(
     results = ResultStore(place, data)
     chosen = [name for name in options.models if applies(BASELINES[name], targets, sentiment)]
     searches = {}
+    database = _database(storage)
     for name in chosen:
         template = Work(name, {}, training.model_copy(update={"resume": False}), model, sentiment)
         default, space = options.default_of(name), options.space_of(name)
@@ -95,7 +97,7 @@ def search(
             space,
             Budget(options.trials, options.minutes, options.seeds, options.pruning),
             metric=metric_of(BASELINES[name], targets, sentiment),
-            study=_study(storage, f"{corpus.name}/{name}/{key_of(content)}", training.resume),
+            study=_study(database, f"{corpus.name}/{name}/{key_of(content)}", training.resume),
             storage=storage,
             results=results,
         )
@@ -114,13 +116,17 @@ def search(
     return table, _predictions(searches, corpus)
 
 
-def _study(storage: str, name: str, resume: bool) -> optuna.Study:
+def _study(database: BaseStorage, name: str, resume: bool) -> optuna.Study:
+    if not resume and name in optuna.get_all_study_names(database):
+        optuna.delete_study(study_name=name, storage=database)
+    return optuna.create_study(
+        storage=database, study_name=name, direction="maximize", load_if_exists=True
+    )
+
+
+def _database(storage: str) -> BaseStorage:
     try:
-        if not resume and name in optuna.get_all_study_names(storage):
-            optuna.delete_study(study_name=name, storage=storage)
-        return optuna.create_study(
-            storage=storage, study_name=name, direction="maximize", load_if_exists=True
-        )
+        return get_storage(storage)
     except Exception as error:
         raise ParameterError(
             f"baselines.storage is {storage}: {first_line(error)}; expected the URL of a database "
@@ -132,10 +138,17 @@ def _run(searches: Mapping[str, ModelSearch], workers: Engine, results: ResultSt
     """Keep all workers busy until every search is finished."""
     pending: dict[Future[Result], tuple[ModelSearch, Fit, int]] = {}
     total = sum(search.planned for search in searches.values())
+    tracked = FitLog(results)
+    for search in searches.values():
+        for fit, result in search.done:
+            tracked.log(fit, result)
+        if search.finished:
+            _tell(search)
     with tqdm(total=total, desc="Baselines", unit="fit", leave=False, disable=None) as bar:
 
         def record(search: ModelSearch, fit: Fit, result: Result) -> None:
             search.record(fit, result)
+            tracked.log(fit, result)
             bar.update()
             if search.finished:
                 _tell(search)
@@ -153,15 +166,17 @@ def _run(searches: Mapping[str, ModelSearch], workers: Engine, results: ResultSt
                 continue
             if not pending:
                 return
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            done = wait(pending, timeout=PATIENCE_S, return_when=FIRST_COMPLETED).done
+            if not done:
+                workers.check()
+            for future in done:
                 search, fit, attempt = pending.pop(future)
-                error = future.exception()
+                error = error_of(future)
                 if error is not None and workers.lost(error) and attempt < ATTEMPTS:
                     log.warning("%s: a process died; its work is done again", search.name)
                     pending[workers.submit(fit.work)] = (search, fit, attempt + 1)
                     continue
                 result = _failed(error) if error is not None else future.result()
-                log_fit(fit, result)
                 record(search, fit, result)
 
 

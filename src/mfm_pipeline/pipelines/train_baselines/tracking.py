@@ -5,41 +5,73 @@ from __future__ import annotations
 import time
 
 import mlflow
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from mfm_pipeline.hooks import short
 from mfm_pipeline.options import flatten
+from mfm_pipeline.search.results import ResultStore
 from mfm_pipeline.search.study import Fit
 from mfm_pipeline.search.work import Result
 
+FIT = "fit"
+"""Tag that tells the fits of a run apart."""
 
-def log_fit(fit: Fit, result: Result) -> None:
-    """Write a finished fit into a run inside the active one, if there is one."""
-    parent = mlflow.active_run()
-    if parent is None:
-        return
-    client = mlflow.MlflowClient()
-    work = fit.work
-    end = int(time.time() * 1000)
-    what = f"trial {fit.trial}" if fit.trial >= 0 else f"seed {work.training.seed}"
-    run = client.create_run(
-        parent.info.experiment_id,
-        start_time=end - int(result.seconds * 1000),
-        tags={
-            MLFLOW_PARENT_RUN_ID: parent.info.run_id,
-            MLFLOW_RUN_NAME: f"{work.name}, {what}",
-        },
-    )
-    values = {"model": work.name, "seed": work.training.seed, "trial": fit.trial}
-    parameters = [*values.items(), *flatten("setting", dict(work.setting))]
-    numbers = {"seconds": result.seconds, "parameters": result.parameters}
-    numbers |= {f"valid/{key}": value for key, value in result.valid.items()}
-    client.log_batch(
-        run.info.run_id,
-        params=[Param(name, short(value)) for name, value in parameters],
-        metrics=[Metric(name, float(value), end, 0) for name, value in numbers.items()],
-        tags=[RunTag("state", result.state), RunTag("error", result.error)],
-    )
-    status = "FAILED" if result.state == "failed" else "FINISHED"
-    client.set_terminated(run.info.run_id, status, end)
+
+class FitLog:
+    """Runs inside the active one, if there is one; each fit once, though the run was broken off.
+
+    Parameters
+    ----------
+    results : ResultStore
+    """
+
+    def __init__(self, results: ResultStore) -> None:
+        self._results, self._parent = results, mlflow.active_run()
+        self._logged: set[str] = set()
+        if self._parent is not None:
+            runs = mlflow.search_runs(
+                [self._parent.info.experiment_id],
+                f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self._parent.info.run_id}'",
+                output_format="list",
+            )
+            self._logged = {run.data.tags.get(FIT, "") for run in runs if _ended(run)}
+            for run in runs:
+                if not _ended(run):
+                    mlflow.delete_run(run.info.run_id)
+
+    def log(self, fit: Fit, result: Result) -> None:
+        """Write a finished fit, unless it is there."""
+        name = f"{self._results.key(fit.work)}/{fit.trial}"
+        if self._parent is None or name in self._logged:
+            return
+        client, work = mlflow.MlflowClient(), fit.work
+        end = int(time.time() * 1000)
+        what = f"trial {fit.trial}" if fit.trial >= 0 else f"seed {work.training.seed}"
+        run = client.create_run(
+            self._parent.info.experiment_id,
+            start_time=end - int(result.seconds * 1000),
+            tags={
+                MLFLOW_PARENT_RUN_ID: self._parent.info.run_id,
+                MLFLOW_RUN_NAME: f"{work.name}, {what}",
+            },
+        )
+        values = {"model": work.name, "seed": work.training.seed, "trial": fit.trial}
+        parameters = [*values.items(), *flatten("setting", dict(work.setting))]
+        numbers = {"seconds": result.seconds, "parameters": result.parameters}
+        numbers |= {f"valid/{key}": value for key, value in result.valid.items()}
+        tags = {FIT: name, "state": result.state, "error": result.error}
+        client.log_batch(
+            run.info.run_id,
+            params=[Param(key, short(value)) for key, value in parameters],
+            metrics=[Metric(key, float(value), end, 0) for key, value in numbers.items()],
+            tags=[RunTag(key, value) for key, value in tags.items() if value],
+        )
+        status = "FAILED" if result.state == "failed" else "FINISHED"
+        client.set_terminated(run.info.run_id, status, end)
+        self._logged.add(name)
+
+
+def _ended(run: Run) -> bool:
+    """Return whether a run was written whole, rather than broken off."""
+    return bool(run.info.status != "RUNNING")
