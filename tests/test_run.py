@@ -194,6 +194,7 @@ def test_registered_names_are_the_contract() -> None:
         "predict",
         "report",
         "train_ablations",
+        "train_baselines",
         "train_mfm",
         "train_mfm_digits",
         "train_surrogate",

@@ -14,8 +14,8 @@ from mfm_pipeline.objectives import Objective
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"fusion": "tfn"}, r"fusion is 'tfn'.*mfn, ef_lstm, statistics"),
-        ({"fusion_options": {"tfn": {}}}, r"fusion_options.*'tfn'.*mfn, ef_lstm, statistics"),
+        ({"fusion": "graph"}, r"fusion is 'graph'.*mfn, ef_lstm, statistics"),
+        ({"fusion_options": {"graph": {}}}, r"fusion_options.*'graph'.*mfn, ef_lstm, statistics"),
         ({"fusion_options": {"mfn": {"memory": 0}}}, r"memory is 0.*greater than or equal to 1"),
         ({"fusion_options": {"mfn": {"memmory": 1}}}, r"'memmory' is not a parameter.*'memory'"),
         ({"fusion_options": {"mfn": {"gates": {"dropout": 1.0}}}}, r"dropout is 1.0.*less than 1"),

@@ -139,7 +139,7 @@ def test_what_is_finished_is_read_when_resumed(
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ("ablations.early_fusion=tfn", ("ablations", "early_fusion is 'tfn'", "ef_lstm")),
+        ("ablations.early_fusion=graph", ("ablations", "early_fusion is 'graph'", "ef_lstm")),
         ("model.generates=[]", ("model.generates none", "expected the same modalities")),
         ("model.predicts_from=fused", ("model", "'fused'; expected generates []")),
     ],
