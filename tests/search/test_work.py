@@ -15,7 +15,7 @@ from mfm_pipeline.evaluation import SentimentOptions, score
 from mfm_pipeline.evaluation.metrics import primary_metric
 from mfm_pipeline.search.work import LONGEST_ERROR, Place, do, scores
 from tests.conftest import MakeCorpus
-from tests.search.stand_ins import LinearOptions, stand_ins, work_of
+from tests.search.stand_ins import Linear, LinearOptions, stand_ins, work_of
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
 __all__ = ["stand_ins"]
@@ -166,3 +166,20 @@ def test_nothing_is_left_in_temporary_folders(
     for name in ("linear", "failing", "epochs"):
         do(replace(work_of(name), seconds=1e-9), corpus)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_predict_test_is_judged_by_valid_all_the_same(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = do(work_of("linear"), corpus)
+    predict = Linear.predict
+
+    def breaks(self: Linear, split: Any) -> Any:
+        if split is corpus.test:
+            raise ValueError("an odd sample")
+        return predict(self, split)
+
+    monkeypatch.setattr(Linear, "predict", breaks)
+    found = do(work_of("linear"), corpus)
+    assert found.state == "complete" and found.valid == expected.valid
+    assert "on test not finite: trivial instead" in found.error

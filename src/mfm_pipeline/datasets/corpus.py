@@ -115,6 +115,11 @@ class CorpusDataset(AbstractDataset[Corpus, Corpus]):
 
     def load(self) -> Corpus:
         """Read the file; see `read_corpus` for its errors."""
+        if not self._path.exists():
+            raise DataError(
+                f"{self._path}: no such file; expected the corpus that ingest_features leaves "
+                "(of digits pair_digits): kedro run --pipeline=ingest_features"
+            )
         return read_corpus(self._path)
 
     def save(self, data: Corpus) -> None:
