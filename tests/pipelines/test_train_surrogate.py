@@ -128,7 +128,7 @@ def test_each_training_is_a_run_inside(surrogates: Path) -> None:
     named = next(one for one in inside if one.info.run_name == "surrogate, 0, amortised")
     assert {"valid/latent/discriminative", "train/reconstruction/visual"} <= set(named.data.metrics)
     assert run.data.params["missing.protocol"] == "test"
-    assert run.data.params["surrogate.weights.latent"] == "0.3"
+    assert run.data.params["surrogate.weights.latent"] == "1.0"
 
 
 def test_tables_name_the_protocol(surrogates: Path) -> None:

@@ -226,10 +226,9 @@ def test_surrogates_learn_what_is_missing(
 ) -> None:
     corpus, blueprint, full = learnt
     patterns = ["acoustic+visual"] if form == "per_pattern" else None
-    options = SurrogateOptions.model_validate(
-        {"form": form, "fusion": fusion, "patterns": patterns, "weights": {"latent": 3, "task": 1}}
+    plan = SurrogateBlueprint(
+        model=blueprint, options=SurrogateOptions(form=form, fusion=fusion, patterns=patterns)
     )
-    plan = SurrogateBlueprint(model=blueprint, options=options)
     training = TrainingOptions(epochs=12, learning_rate=0.03, batch_size=16)
     lessons = lessons_of(corpus, plan, full)
     (one,) = plan.networks

@@ -15,14 +15,14 @@ class SurrogateWeights(Options):
     """Weights of the costs of Equation 5."""
 
     latent: Weight = Field(
-        default=0.3,
+        default=3.0,
         description="Of the distance to the full model's latents, as a share of their variance.",
     )
     reconstruction: Weight = Field(
         default=1.0,
         description="Of the reconstruction of what is missing, times the full model's weights.",
     )
-    task: Weight = Field(default=3.0, description="Of the label that is decoded.")
+    task: Weight = Field(default=1.0, description="Of the label that is decoded.")
 
 
 class SurrogateOptions(Options):
