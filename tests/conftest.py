@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Beside other workers each keeps to one core; read when torch is first imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,6 +28,16 @@ from mfm_pipeline.data import Corpus, Modality, Split, Targets, Task
 settings.register_profile("quick", max_examples=25, deadline=timedelta(seconds=10))
 settings.register_profile("mutations", max_examples=400, deadline=timedelta(seconds=10))
 settings.load_profile("quick")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the whole suite in two processes, a file in one of them; some files as they are."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if whole and config.getoption("numprocesses", None) is None and not config.option.usepdb:
+        config.option.numprocesses = 2
+        config.option.dist = "loadfile"
+
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
