@@ -33,8 +33,11 @@ settings.load_profile("quick")
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run the whole suite in two processes, a file in one of them; some files as they are."""
+    # A worker is given the same arguments, and has no workers of its own.
+    if "PYTEST_XDIST_WORKER" in os.environ or config.option.usepdb:
+        return
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    if whole and config.getoption("numprocesses", None) is None and not config.option.usepdb:
+    if whole and config.getoption("numprocesses", None) is None:
         config.option.numprocesses = 2
         config.option.dist = "loadfile"
 
