@@ -62,7 +62,9 @@ def read_idx(path: Path, magic: int, digest: str | None = None) -> NDArray[np.ui
             f"{size}, as the shape is {shape}"
         )
     check_digest((head, content), digest, f"{path}: unpacked")
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    with reading(path, _KINDS[magic], _EXPECTED):
+        # Of no images an array may still be too wide for numpy.
+        return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def read_labelled_images(
