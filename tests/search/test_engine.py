@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
@@ -39,11 +40,8 @@ def work_of(name: str, seed: int = 3, **setting: Any) -> Work:
 
 
 def children() -> set[int]:
-    """Return the processes that this one began, but for those that only keep books."""
-    listed = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
-    )
-    return {int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line}
+    """Return the processes that this one began and that live."""
+    return {process.pid for process in multiprocessing.active_children() if process.pid}
 
 
 def test_processes_do_what_would_be_done_here_and_one_may_die(tmp_path: Path) -> None:
