@@ -21,7 +21,8 @@ from mfm_pipeline.models.fusion.ef_lstm import DeepEarlyFusionLSTM
 from mfm_pipeline.models.fusion.marn import MultiAttentionRecurrentNetwork
 from mfm_pipeline.models.fusion.mv_lstm import MultiViewLSTM
 from mfm_pipeline.models.fusion.tfn import TensorFusionNetwork
-from mfm_pipeline.models.fusion.transformer import AttentionBlock, CrossmodalTransformer
+from mfm_pipeline.models.fusion.transformer import AttentionBlocks, CrossmodalTransformer, Norms
+from mfm_pipeline.models.grouped import GroupedLinear
 
 
 @dataclass
@@ -195,33 +196,37 @@ def stacked_lstms(module: DeepEarlyFusionLSTM, sample: Sample) -> Tensor:
     return torch.cat([last for _, last in ways], dim=-1)
 
 
-def normalised(norm: nn.LayerNorm, x: Tensor) -> Tensor:
+def normalised(norm: Norms, which: int, x: Tensor) -> Tensor:
     centred = x - x.mean()
-    return norm.weight * centred / torch.sqrt(centred.square().mean() + norm.eps) + norm.bias
+    spread = torch.sqrt(centred.square().mean() + 1e-5)
+    return norm.weight[which, 0, 0] * centred / spread + norm.bias[which, 0, 0]
 
 
-def attention_block(block: AttentionBlock, target: list[Tensor], source: list[Tensor]) -> list:
+def attention_block(
+    blocks: AttentionBlocks, which: int, target: list[Tensor], source: list[Tensor]
+) -> list[Tensor]:
     """Softmax(Q K' / sqrt(d)) V, head by head and step by step, and a dense layer."""
-    attention = block.attention
-    width, heads = attention.embed_dim, attention.num_heads
-    size = width // heads
-    q_w, k_w, v_w = attention.in_proj_weight.chunk(3)
-    q_b, k_b, v_b = attention.in_proj_bias.chunk(3)
-    keys = [k_w @ normalised(block.norm, x) + k_b for x in source]
-    values = [v_w @ normalised(block.norm, x) + v_b for x in source]
+
+    def through(layer: GroupedLinear, x: Tensor) -> Tensor:
+        return x @ layer.weight[which] + layer.bias[which, 0]
+
+    keys, values = [], []
+    for x in source:
+        key, value = through(blocks.key_value, normalised(blocks.norm, which, x)).chunk(2)
+        keys.append(key)
+        values.append(value)
+    size = len(target[0]) // blocks.heads
     result = []
     for x in target:
-        query = q_w @ normalised(block.norm, x) + q_b
+        query = through(blocks.query, normalised(blocks.norm, which, x))
         found = []
-        for head in range(heads):
+        for head in range(blocks.heads):
             at = slice(head * size, (head + 1) * size)
             weights = softmax(torch.stack([query[at] @ key[at] for key in keys]) / math.sqrt(size))
             found.append(sum(w * value[at] for w, value in zip(weights, values, strict=True)))
-        out = attention.out_proj
-        state = x + out.weight @ torch.cat(found) + out.bias
-        norm, first, second = block.dense[0], block.dense[1], block.dense[3]
-        inner = torch.relu(first.weight @ normalised(norm, state) + first.bias)
-        result.append(state + second.weight @ inner + second.bias)
+        state = x + through(blocks.output, torch.cat(found))
+        inner = torch.relu(through(blocks.inner, normalised(blocks.dense_norm, which, state)))
+        result.append(state + through(blocks.outer, inner))
     return result
 
 
@@ -240,23 +245,27 @@ def crossmodal(module: CrossmodalTransformer, sample: Sample) -> Tensor:
             ]
             values = project.weight @ sample.values[name][t] + project.bias
             steps[name].append(values + torch.tensor(place, dtype=values.dtype))
+    names = list(module.project)
+    wide = width * (len(names) - 1)
+    pairs = [(target, source) for target in names for source in names if source != target]
     means = []
-    for target, sources in module.cross.items():
-        wide = width * (len(module.project) - 1)
+    for k, target in enumerate(names):
         if not steps[target]:
             means.append(torch.zeros(wide, dtype=module.project[target].bias.dtype))
             continue
         found = []
-        for source, blocks in sources.items():
+        for which, (one, source) in enumerate(pairs):
+            if one != target:
+                continue
             state = steps[target]
             if not steps[source]:
                 found.append([torch.zeros_like(x) for x in state])
                 continue
-            for block in blocks:
-                state = attention_block(block, state, steps[source])
+            for blocks in module.cross:
+                state = attention_block(blocks, which, state, steps[source])
             found.append(state)
         state = [torch.cat(parts) for parts in zip(*found, strict=True)]
-        for block in module.itself[target]:
-            state = attention_block(block, state, state)
+        for blocks in module.itself:
+            state = attention_block(blocks, k, state, state)
         means.append(torch.stack(state).mean(dim=0))
     return torch.cat(means)

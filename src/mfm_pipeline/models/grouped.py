@@ -36,7 +36,11 @@ class GroupedLinear(nn.Module):
         """Map ``(n, features)`` to ``(n, outputs)``."""
         groups, inner, _ = self.weight.shape
         grouped = values.reshape(len(values), groups, inner).transpose(0, 1)
-        return torch.baddbmm(self.bias, grouped, self.weight).transpose(0, 1).flatten(1)
+        return self.each(grouped).transpose(0, 1).flatten(1)
+
+    def each(self, values: Tensor) -> Tensor:
+        """Map ``(groups, n, features / groups)`` to ``(groups, n, outputs / groups)``."""
+        return torch.baddbmm(self.bias, values, self.weight)
 
 
 class SubspaceLinear(nn.Module):
