@@ -10,6 +10,7 @@ from typing import Any
 
 import mlflow
 from filelock import FileLock, Timeout
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
@@ -19,7 +20,7 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from mfm_pipeline.config import DIGITS, SAMPLE_CORPUS
 from mfm_pipeline.datasets.atomic import replacing
 from mfm_pipeline.errors import ParameterError
-from mfm_pipeline.options import flatten
+from mfm_pipeline.options import flatten, without_password
 
 LONGEST_PARAMETER = 500
 # Of a namespace, too: says what a run is, not what it does.
@@ -33,6 +34,7 @@ CHANGEABLE = tuple(
 TRIALS, CHECKPOINTS = "trials", "checkpoints"
 RUN_FILE = "mlflow_run.json"
 LOCK_FILE = ".lock"
+STORE_LOCK_FILE = "mlflow.db.lock"
 
 Catalog = CatalogProtocol[Any, Any]
 
@@ -56,6 +58,12 @@ class TrackingHook(MlflowHook):  # type: ignore[misc]
     """
 
     _lock: FileLock | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Open the store. The first run makes its tables, and others wait for them."""
+        with FileLock(context.project_path / STORE_LOCK_FILE):
+            super().after_context_created(context)
 
     @hook_impl
     def before_pipeline_run(
@@ -175,8 +183,8 @@ def _flat_parameters(pipeline: Pipeline, catalog: Catalog) -> dict[str, str]:
 
 
 def short(value: Any) -> str:
-    """Return a parameter as MLflow may take it."""
-    text = str(value)
+    """Return a parameter as MLflow may take it: no long ones, no password of a URL."""
+    text = without_password(str(value))
     return text if len(text) <= LONGEST_PARAMETER else f"{len(value)} values"
 
 

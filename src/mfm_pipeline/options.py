@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Self
@@ -54,6 +55,11 @@ def flatten(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 def key_of(content: Any) -> str:
     """Return a name for files by whatever JSON can hold."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def without_password(text: str) -> str:
+    """Return a text with the passwords of its URLs, ``//user:password@host``, as ``***``."""
+    return re.sub(r"(//[^:/@\s]*:)[^/@\s]+(?=@)", r"\1***", text)
 
 
 def _describe(model: type[BaseModel], error: ValidationError) -> str:

@@ -21,7 +21,7 @@ from mfm_pipeline.data import Corpus
 from mfm_pipeline.errors import ParameterError, TrainingError
 from mfm_pipeline.evaluation import EvaluationOptions
 from mfm_pipeline.models import ModelOptions
-from mfm_pipeline.options import key_of
+from mfm_pipeline.options import key_of, without_password
 from mfm_pipeline.pipelines.provenance import stated
 from mfm_pipeline.pipelines.tags import tag_run
 from mfm_pipeline.pipelines.train_baselines.options import BaselineSearchOptions
@@ -128,9 +128,10 @@ def _database(storage: str) -> BaseStorage:
     try:
         return get_storage(storage)
     except Exception as error:
+        found = without_password(f"baselines.storage is {storage}: {first_line(error)}")
         raise ParameterError(
-            f"baselines.storage is {storage}: {first_line(error)}; expected the URL of a database "
-            "that can be reached, sqlite:///FILE or postgresql://USER@HOST/NAME"
+            f"{found}; expected the URL of a database that can be reached, sqlite:///FILE or "
+            "postgresql://USER:PASSWORD@HOST/NAME"
         ) from error
 
 

@@ -1,0 +1,97 @@
+"""Where a search is kept: studies in a database, fits as MLflow runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow.entities import Run
+
+from mfm_pipeline.errors import ParameterError
+from tests.pipelines.baseline_search import here, search, work_here
+from tests.search.stand_ins import FITS, stand_ins
+
+__all__ = ["here", "stand_ins"]
+
+
+def test_studies_in_a_database_of_the_user_s(here: None, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path}/mine.db"
+    place = tmp_path / "place"
+    whole, _ = search(place, models="epochs", storage=storage, pruning=True, trials=4)
+    assert [path.name for path in place.iterdir() if path.suffix == ".db"] == []
+    FITS.clear()
+    again, _ = search(place, models="epochs", storage=storage, pruning=True, trials=4, resume=True)
+    assert not FITS
+    pd.testing.assert_frame_equal(again, whole)
+
+
+@pytest.mark.parametrize("storage", ["sqlite:////nowhere/at/all.db", "nonsense", "nonsense://x/y"])
+def test_a_database_that_cannot_be_reached(here: None, tmp_path: Path, storage: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        search(tmp_path, models="linear", storage=storage)
+    assert str(caught.value).startswith(f"baselines.storage is {storage}: ")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+    assert not FITS
+
+
+def test_a_password_is_not_said(here: None, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"nonsense://me:\*\*\*@host/x: ") as caught:
+        search(tmp_path, models="linear", storage="nonsense://me:hunter2@host/x")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.fixture
+def tracked(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], list[Run]]]:
+    """Open a run, as the pipeline does; yield what returns the ones inside it."""
+    shutil.copy(finished / "mlflow.db", tmp_path)  # A new one takes seconds.
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_experiment("baselines")
+    with mlflow.start_run() as run:
+        query = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+        yield lambda: mlflow.search_runs(filter_string=query, output_format="list")
+
+
+def test_every_fit_is_a_run_inside_the_one_of_the_search(
+    stand_ins: None,
+    tracked: Callable[[], list[Run]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    work_here(monkeypatch)
+    options: dict[str, Any] = {
+        "models": "linear+failing",
+        "settings": {"failing": {"limit": 0.5, "penalty": 0.1}},
+        "trials": 5,
+    }
+    place = tmp_path / "place"
+    trials, _ = search(place, **options)
+    runs = {run.info.run_name: run for run in tracked()}
+    assert len(runs) == len(tracked()) == len(trials) == 12
+    for row in trials.to_dict("records"):
+        what = f"trial {row['trial']}" if row["trial"] >= 0 else f"seed {row['seed']}"
+        run = runs[f"{row['model']}, {what}"]
+        data = run.data
+        assert run.info.status == ("FAILED" if row["state"] == "failed" else "FINISHED")
+        assert data.tags["state"] == row["state"] and data.tags.get("error", "") == row["error"]
+        for name, value in json.loads(row["setting"]).items():
+            assert data.params[f"setting.{name}"] == str(value)
+        assert data.params["seed"] == str(row["seed"])
+        assert data.metrics["seconds"] == row["seconds"]
+        if row["state"] == "complete":
+            assert data.metrics["valid/r"] == row["valid/r"]
+            assert data.metrics["parameters"] == row["parameters"]
+        assert not any(key.startswith("test/") for key in data.metrics)
+    # Once each, though the search is broken off after any of them; what a kill left half is not.
+    half = mlflow.MlflowClient().create_run(
+        run.info.experiment_id, tags={"mlflow.parentRunId": run.data.tags["mlflow.parentRunId"]}
+    )
+    search(place, resume=True, **options)
+    assert len(tracked()) == 12 and half.info.run_id not in {r.info.run_id for r in tracked()}
