@@ -9,7 +9,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 
 from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.models import per_modality
-from mfm_pipeline.models.fusion import FUSIONS, FusionOptions
+from mfm_pipeline.models.fusion import FUSIONS, FusionName, FusionOptions
 from mfm_pipeline.models.modality import EncoderPerModality
 from mfm_pipeline.models.per_modality import (
     DEFAULT,
@@ -98,7 +98,9 @@ class GenerativeOptions(Options):
 class ModelOptions(Options):
     """Everything that shapes the model and its objective, Equation 4."""
 
-    fusion: str = Field(default="mfn", description="Name of the fusion encoder Q(Zy | X1:M).")
+    fusion: FusionName = Field(
+        default="mfn", description="Name of the fusion encoder Q(Zy | X1:M)."
+    )
     fusion_options: FusionOptionsByName = Field(
         default=FusionOptionsByName(), description="Options of fusion encoders, by name."
     )
@@ -157,13 +159,6 @@ class ModelOptions(Options):
     generative: GenerativeOptions = Field(
         default=GenerativeOptions(), description="Each modality's own half."
     )
-
-    @field_validator("fusion")
-    @classmethod
-    def _known_fusion(cls, fusion: str) -> str:
-        if fusion not in FUSIONS:
-            raise ValueError(f"expected one of {', '.join(FUSIONS)}")
-        return fusion
 
     @field_validator("reads", "generates", mode="before")
     @classmethod

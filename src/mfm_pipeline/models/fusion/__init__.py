@@ -5,6 +5,10 @@ Adding one is a new file with its module and options, and one line here.
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import AfterValidator
+
 from mfm_pipeline.models.fusion.base import FusionOptions
 from mfm_pipeline.models.fusion.df import DeepFusionOptions
 from mfm_pipeline.models.fusion.ef_lstm import EarlyFusionLSTMOptions
@@ -28,4 +32,14 @@ FUSIONS: dict[str, type[FusionOptions]] = {
     "transformer": TransformerOptions,
 }
 
-__all__ = ["FUSIONS", "FusionOptions"]
+
+def _known(name: str) -> str:
+    if name not in FUSIONS:
+        raise ValueError(f"expected one of {', '.join(FUSIONS)}")
+    return name
+
+
+FusionName = Annotated[str, AfterValidator(_known)]
+"""Name of a fusion encoder."""
+
+__all__ = ["FUSIONS", "FusionName", "FusionOptions"]
