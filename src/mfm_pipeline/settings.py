@@ -1,13 +1,16 @@
 """Project settings, as Kedro reads them."""
 
+# ruff: noqa: E402
+from mfm_pipeline.logs import leave_out_plugin_talk
+
+# Again, for notebooks and whatever else starts without Kedro's command; before the plug-ins
+# that talk are imported.
+leave_out_plugin_talk()
+
 from omegaconf.resolvers import oc
 
 from mfm_pipeline.config import BASE, ConfigLoader
 from mfm_pipeline.hooks import TrackingHook
-from mfm_pipeline.logs import leave_out_plugin_talk
-
-# Again, for notebooks and whatever else starts without Kedro's command.
-leave_out_plugin_talk()
 
 # Our hook is kedro-mlflow's with more in it: the plugin's own stays out.
 HOOKS = (TrackingHook(),)
