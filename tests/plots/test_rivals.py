@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from mfm_pipeline import plots
@@ -86,3 +87,26 @@ def test_scores_are_written_with_their_spread_and_lines_mark_mfm_and_the_trivial
         assert f"{row.mean:.3f}{spread}" in told
     places = {float(np.asarray(line.get_xdata())[0]) for line in axes.lines}
     assert places == {table["mean"].iloc[0], table["mean"].iloc[5]}
+
+
+def test_a_trivial_model_far_from_the_others_is_an_arrow_at_the_edge() -> None:
+    """So that it leaves room for what differs little."""
+    table = models(6).assign(mean=[0.0, 0.80, 0.81, 0.82, 0.83, 0.84], sd=0.01)
+    figure = drawn("scores", table)
+    (axes,) = figure.axes
+    figure.draw_without_rendering()
+    left, right = axes.get_xlim()
+    assert 0.7 < left < 0.79 and 0.85 < right < 0.9
+    arrow, *points = [one for one in axes.collections if isinstance(one, PathCollection)]
+    assert np.asarray(arrow.get_offsets()).tolist() == [[0, 0]]
+    assert sum(len(dots.get_offsets()) for dots in points) == 5
+    assert "0.000 ± 0.010" in {text.get_text() for text in axes.texts}
+    # As near as the others are to each other, it is a point among them, with its line.
+    near = drawn("scores", table.assign(mean=[0.76, 0.80, 0.81, 0.82, 0.83, 0.84]))
+    assert near.axes[0].get_xlim()[0] < 0.76 and len(near.axes[0].lines) == 2
+
+
+def test_trivial_models_alone_are_points() -> None:
+    (axes,) = drawn("scores", models(6).iloc[:1]).axes
+    points = [one for one in axes.collections if isinstance(one, PathCollection)]
+    assert [len(dots.get_offsets()) for dots in points] == [1, 0] and len(axes.lines) == 1
