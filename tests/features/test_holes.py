@@ -10,34 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mfm_pipeline.data import Modality, Split, Targets
+from mfm_pipeline.data.patterns import observed_patterns
 from mfm_pipeline.errors import DataError
-from mfm_pipeline.features.holes import (
-    draw_holes,
-    observed_patterns,
-    pattern_name,
-    patterns,
-    punch,
-)
+from mfm_pipeline.features.holes import draw_holes, punch
 from tests.models.samples import ragged_split, whole_split
-
-
-def test_patterns_are_all_that_lack_something() -> None:
-    assert list(patterns(("a", "b"))) == [("a",), ("b",)]
-    assert list(patterns(("a", "b", "c"))) == [
-        ("a", "b"),
-        ("a", "c"),
-        ("b", "c"),
-        ("a",),
-        ("b",),
-        ("c",),
-    ]
-    assert len(list(patterns("abcde"))) == 2**5 - 2
-
-
-def test_observed_patterns_name_what_is_there() -> None:
-    present = {"a": np.array([True, True, False, False]), "b": np.array([True, False, True, False])}
-    assert observed_patterns(present).tolist() == ["a+b", "a", "b", ""]
-    assert pattern_name(("a", "b")) == "a+b"
 
 
 @given(share=st.sampled_from([0.0, 0.25, 0.5, 1.0]), seed=st.integers(0, 99))

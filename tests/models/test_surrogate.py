@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from mfm_pipeline.data import Split
+from mfm_pipeline.data.patterns import patterns
 from mfm_pipeline.datasets import WeightsDataset
 from mfm_pipeline.errors import ParameterError
-from mfm_pipeline.features.holes import patterns, punch
+from mfm_pipeline.features.holes import punch
 from mfm_pipeline.models import MFM, Blueprint, Inputs, ModelOptions
 from mfm_pipeline.models.completed import FULL, NOTHING, SURROGATE, UNSEEN, Completed
 from mfm_pipeline.models.mfm import DISCRIMINATIVE

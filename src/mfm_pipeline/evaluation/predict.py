@@ -14,7 +14,7 @@ from scipy.special import entr
 from torch import Tensor
 
 from mfm_pipeline.data import BoolArray, Corpus, Modality, Split, Targets, Task
-from mfm_pipeline.features.holes import observed_patterns
+from mfm_pipeline.data.patterns import observed_patterns
 from mfm_pipeline.models import MFM, Inputs, MfmOutput
 from mfm_pipeline.models.completed import NOTHING, Complete, Completed, complete
 

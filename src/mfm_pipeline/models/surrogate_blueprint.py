@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import nn
 
+from mfm_pipeline.data.patterns import pattern_name
+from mfm_pipeline.data.patterns import patterns as all_patterns
 from mfm_pipeline.errors import ParameterError
-from mfm_pipeline.features.holes import pattern_name
-from mfm_pipeline.features.holes import patterns as all_patterns
 from mfm_pipeline.models.blueprint import Blueprint
 from mfm_pipeline.models.latents import DISCRIMINATIVE, Layer
 from mfm_pipeline.models.mfm import MFM

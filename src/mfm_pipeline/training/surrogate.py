@@ -11,8 +11,8 @@ import pandas as pd
 import torch
 
 from mfm_pipeline.data import Corpus
+from mfm_pipeline.data.patterns import pattern_name
 from mfm_pipeline.errors import DataError
-from mfm_pipeline.features.holes import pattern_name
 from mfm_pipeline.models import MFM, Blueprint, Inputs
 from mfm_pipeline.models.mfm import DISCRIMINATIVE
 from mfm_pipeline.models.per_modality import value_for

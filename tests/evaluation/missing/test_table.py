@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mfm_pipeline.data.patterns import patterns
 from mfm_pipeline.evaluation import (
     EvaluationOptions,
     predict_corpus,
@@ -23,7 +24,6 @@ from mfm_pipeline.evaluation.missing import (
 )
 from mfm_pipeline.evaluation.missing.methods import FilledModel
 from mfm_pipeline.evaluation.missing.neighbours import NeighbourFill
-from mfm_pipeline.features.holes import patterns
 from tests.conftest import MakeCorpus
 from tests.evaluation.missing.stand_in import model_of
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from mfm_pipeline.data import Split, Targets
+from mfm_pipeline.data.patterns import observed_patterns
 from mfm_pipeline.evaluation.metrics import score
 from mfm_pipeline.evaluation.missing.methods import Method
 from mfm_pipeline.evaluation.missing.score import infer
 from mfm_pipeline.evaluation.options import EvaluationOptions
 from mfm_pipeline.evaluation.predict import decide
-from mfm_pipeline.features.holes import observed_patterns
 
 ALL, NOTHING = "all samples", "nothing"
 

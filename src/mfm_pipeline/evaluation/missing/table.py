@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from mfm_pipeline.data import Corpus
+from mfm_pipeline.data.patterns import AND, pattern_name
 from mfm_pipeline.evaluation.console import print_table
 from mfm_pipeline.evaluation.metrics import primary_metric
 from mfm_pipeline.evaluation.missing.methods import Method
 from mfm_pipeline.evaluation.missing.score import score_method
 from mfm_pipeline.evaluation.options import EvaluationOptions
-from mfm_pipeline.features.holes import AND, pattern_name
 from mfm_pipeline.models.completed import FULL
 
 NONE = "none"

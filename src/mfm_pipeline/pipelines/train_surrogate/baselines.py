@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mfm_pipeline.data import Corpus
+from mfm_pipeline.data.patterns import pattern_name
 from mfm_pipeline.evaluation import missing
 from mfm_pipeline.evaluation.missing import Method, MissingOptions
-from mfm_pipeline.features.holes import pattern_name
 from mfm_pipeline.models import MFM, Blueprint, ModelOptions
 from mfm_pipeline.models.ablations import discriminative
 from mfm_pipeline.models.surrogate_blueprint import SurrogateBlueprint
