@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.preprocessing import StandardScaler
 
-from mfm_pipeline.baselines.base import BaselineOptions, Family, Session, Space
+from mfm_pipeline.baselines.base import Family, Session, Space
 from mfm_pipeline.baselines.deep import LEARNING, SIZES
 from mfm_pipeline.baselines.statistics import check_sequences, statistics_of
+from mfm_pipeline.baselines.trained import TrainedOptions, train_predictor
 from mfm_pipeline.data import Corpus, Split
 from mfm_pipeline.features.context import PLACE, in_context
 from mfm_pipeline.models.contextual import ContextualLSTM
 from mfm_pipeline.models.per_modality import Probability, Size
-from mfm_pipeline.training import TrainedPredictor, fit_predictor
+from mfm_pipeline.training import TrainedPredictor
 
 
-class ContextualOptions(BaselineOptions):
+class ContextualOptions(TrainedOptions):
     """BC-LSTM: LSTMs in both directions over the segments of a video, by modality, then fused.
 
     A segment enters as the statistics of its modalities over steps; as published it is what
@@ -33,8 +34,6 @@ class ContextualOptions(BaselineOptions):
     family: ClassVar[Family] = "deep"
     space: ClassVar[Space] = {**LEARNING, "hidden": SIZES}
 
-    learning_rate: float | None = Field(None, gt=0, le=1, description="Null: as in training.")
-    batch_size: int | None = Field(None, ge=2, description="Null: as in training.")
     dropout: Probability = Field(0.2, description="Between layers.")
     hidden: Size = Field(64, description="Size of each direction of each LSTM.")
     window: Size = Field(8, description="Segments on each side, at most; it bounds memory.")
@@ -53,8 +52,7 @@ class ContextualOptions(BaselineOptions):
         }
         shapes = {name: m.shape[0] for name, m in splits["train"].modalities.items()}
         shapes.pop(PLACE)
-        own = {"learning_rate": self.learning_rate, "batch_size": self.batch_size}
-        trained = fit_predictor(
+        trained = train_predictor(
             replace(corpus, splits=splits, features={}),
             lambda: ContextualLSTM(
                 features=shapes,
@@ -63,11 +61,8 @@ class ContextualOptions(BaselineOptions):
                 outputs=len(corpus.train.targets.names),
                 dropout=self.dropout,
             ),
-            session.training.model_copy(update={k: v for k, v in own.items() if v is not None}),
-            session.folder,
-            name="BC-LSTM",
-            after_epoch=session.after_epoch,
-            progress=session.progress,
+            self.changed(session),
+            name=self.label,
         )
         return Contextual(trained, scalers, self.window)
 

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 from torch import Tensor, nn
 
-from mfm_pipeline.baselines.base import BaselineOptions, Choice, Family, Range, Session, Space
+from mfm_pipeline.baselines.base import Choice, Family, Range, Session, Space
 from mfm_pipeline.baselines.classical import (
     ONE_BY_ONE,
     Estimator,
@@ -26,7 +26,7 @@ from mfm_pipeline.baselines.classical import (
 )
 from mfm_pipeline.baselines.kernels import alignment_weights, combined, modality_kernels
 from mfm_pipeline.baselines.statistics import check_sequences, known
-from mfm_pipeline.baselines.trained import train_predictor
+from mfm_pipeline.baselines.trained import TrainedOptions, train_predictor
 from mfm_pipeline.data import Corpus, Split, Targets, Task
 from mfm_pipeline.models import Inputs, ModalitySpec
 from mfm_pipeline.models.convolution.unimodal import UnimodalConvolutions
@@ -38,7 +38,7 @@ ALIGNED = 2000
 """Samples that kernel weights are learned from, at most: they are means over pairs."""
 
 
-class ConvolutionalKernelOptions(BaselineOptions):
+class ConvolutionalKernelOptions(TrainedOptions):
     """C-MKL: convolutional multiple kernel learning (Poria et al. 2015, 2016).
 
     A convolutional network a modality learns the label; the activations of its hidden layer
@@ -60,7 +60,6 @@ class ConvolutionalKernelOptions(BaselineOptions):
         "epsilon": Choice(of=(0.05, 0.1, 0.3)),
     }
 
-    learning_rate: float | None = Field(None, gt=0, le=1, description="Null: as in training.")
     channels: Size = Field(64, description="Of the convolutions of each modality.")
     width: Size = Field(3, description="Steps that a filter covers.")
     hidden: Size = Field(128, description="Features of each modality.")
@@ -109,10 +108,9 @@ class ConvolutionalKernelOptions(BaselineOptions):
         trained = train_predictor(
             corpus,
             build,
-            session,
+            self.changed(session),
             name=self.label,
             cost=partial(unimodal_cost, task=train.targets.task),
-            learning_rate=self.learning_rate,
         )
         return cast("UnimodalConvolutions", trained.network)
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from mfm_pipeline.baselines.base import BaselineOptions, Choice, Family, Range, Session, Space
-from mfm_pipeline.baselines.trained import Trained, train
+from mfm_pipeline.baselines.base import Choice, Family, Range, Session, Space
+from mfm_pipeline.baselines.trained import Trained, TrainedOptions, train
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.models.per_modality import Probability, Size
@@ -24,15 +24,13 @@ LEARNING: Space = {
 SIZES = Choice(of=(32, 64, 128, 256))
 
 
-class DeepOptions(BaselineOptions):
+class DeepOptions(TrainedOptions):
     """What every deep model has."""
 
     family: ClassVar[Family] = "deep"
     fusion: ClassVar[str]
     """Name of the fusion encoder."""
 
-    learning_rate: float | None = Field(None, gt=0, le=1, description="Null: as in training.")
-    batch_size: int | None = Field(None, ge=2, description="Null: as in training.")
     dropout: Probability = Field(0.2, description="Between the two layers to the label.")
 
     @abstractmethod
@@ -52,13 +50,7 @@ class DeepOptions(BaselineOptions):
                 "discriminative": {"head_dropout": self.dropout},
             }
         )
-        return train(
-            corpus,
-            model,
-            session,
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-        )
+        return train(corpus, model, self.changed(session))
 
 
 class DeepFusionOptions(DeepOptions):

@@ -6,16 +6,16 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from mfm_pipeline.baselines.base import BaselineOptions, Choice, Family, Range, Session, Space
+from mfm_pipeline.baselines.base import Choice, Family, Range, Session, Space
 from mfm_pipeline.baselines.deep import TENSOR_ENCODERS
-from mfm_pipeline.baselines.trained import Trained, train
+from mfm_pipeline.baselines.trained import Trained, TrainedOptions, train
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.models.fusion import FusionName
 from mfm_pipeline.models.per_modality import Probability, Size, Weight
 
 
-class FactorizedOptions(BaselineOptions):
+class FactorizedOptions(TrainedOptions):
     """What MFM and its variants have: all of `model` and `training` but for what is set here."""
 
     family: ClassVar[Family] = "factorized"
@@ -33,8 +33,6 @@ class FactorizedOptions(BaselineOptions):
     }
     """As published with the paper, but for an MMD's weight of at most 10 in place of 200."""
 
-    learning_rate: float | None = Field(None, gt=0, le=1, description="Null: as in training.")
-    batch_size: int | None = Field(None, ge=2, description="Null: as in training.")
     dropout: Probability | None = Field(None, description="Zy to Fy; null: as in model.")
     head_dropout: Probability | None = Field(None, description="Fy to Y; null: as in model.")
     width: Size | None = Field(None, description="Zy and Fy of each head; null: as in model.")
@@ -44,13 +42,7 @@ class FactorizedOptions(BaselineOptions):
 
     def fit(self, corpus: Corpus, session: Session) -> Trained:
         """Train by Equation 4."""
-        return train(
-            corpus,
-            self.of(session.model),
-            session,
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-        )
+        return train(corpus, self.of(session.model), self.changed(session))
 
     def of(self, model: ModelOptions) -> ModelOptions:
         """Return the options of the model with what is set here."""

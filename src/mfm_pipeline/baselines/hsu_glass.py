@@ -9,9 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from mfm_pipeline.baselines.base import BaselineOptions, Choice, Family, Range, Session, Space
+from mfm_pipeline.baselines.base import Choice, Family, Range, Session, Space
 from mfm_pipeline.baselines.deep import LEARNING
-from mfm_pipeline.baselines.trained import train_predictor
+from mfm_pipeline.baselines.trained import TrainedOptions, train_predictor
 from mfm_pipeline.data import Corpus, Task
 from mfm_pipeline.models import Inputs, ModalitySpec
 from mfm_pipeline.models.hsu_glass import (
@@ -24,7 +24,7 @@ from mfm_pipeline.objectives import kl, reconstruction_cost, task_cost
 from mfm_pipeline.training import TrainedPredictor
 
 
-class HsuGlassOptions(BaselineOptions):
+class HsuGlassOptions(TrainedOptions):
     """Hsu and Glass: a variational autoencoder whose latents are partitioned.
 
     Beside the label's cost and each modality's reconstruction it minimises KL(q || N(0, I))
@@ -46,8 +46,6 @@ class HsuGlassOptions(BaselineOptions):
         "reconstruction": Range(low=0.01, high=1.0, log=True),
     }
 
-    learning_rate: float | None = Field(None, gt=0, le=1, description="Null: as in training.")
-    batch_size: int | None = Field(None, ge=2, description="Null: as in training.")
     dropout: Probability = Field(0.2, description="Between the two layers to the label.")
     hidden: Size = Field(64, description="Size of every LSTM.")
     shared: Size = Field(64, description="Size of the shared latent.")
@@ -75,11 +73,9 @@ class HsuGlassOptions(BaselineOptions):
         return train_predictor(
             corpus,
             build,
-            session,
+            self.changed(session),
             name=self.label,
             cost=partial(self.costs, task=targets.task),
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
         )
 
     def costs(

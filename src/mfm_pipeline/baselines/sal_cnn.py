@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import nn
 
-from mfm_pipeline.baselines.base import BaselineOptions, Choice, Family, Range, Session, Space
+from mfm_pipeline.baselines.base import Choice, Family, Range, Session, Space
 from mfm_pipeline.baselines.statistics import check_sequences
-from mfm_pipeline.baselines.trained import train_predictor
+from mfm_pipeline.baselines.trained import TrainedOptions, train_predictor
 from mfm_pipeline.data import Corpus, Split
 from mfm_pipeline.datasets.track import video_of
 from mfm_pipeline.models import Inputs, ModalitySpec
@@ -24,7 +24,7 @@ from mfm_pipeline.models.per_modality import Probability, Size
 from mfm_pipeline.training import TrainedPredictor
 
 
-class SelectAdditiveOptions(BaselineOptions):
+class SelectAdditiveOptions(TrainedOptions):
     """SAL-CNN: select-additive learning (Wang et al. 2017).
 
     A convolutional network g(X; theta), f(.; phi) is trained on the label. *Selection*: the
@@ -48,7 +48,6 @@ class SelectAdditiveOptions(BaselineOptions):
         "penalty": Choice(of=(1.0, 2.0, 3.0)),
     }
 
-    learning_rate: float | None = Field(None, gt=0, le=1, description="Null: as in training.")
     channels: Size = Field(64, description="Of the convolutions of each modality.")
     width: Size = Field(3, description="Steps that a filter covers.")
     dropout: Probability = Field(0.2, description="Between the two layers to the label.")
@@ -58,6 +57,7 @@ class SelectAdditiveOptions(BaselineOptions):
     def fit(self, corpus: Corpus, session: Session) -> TrainedPredictor:
         """Train, select, and train what reads the representation with noise."""
         check_sequences(corpus)
+        session = self.changed(session)
         features = {name: one.features for name, one in ModalitySpec.of(corpus.train).items()}
 
         def build() -> nn.Module:
@@ -74,7 +74,6 @@ class SelectAdditiveOptions(BaselineOptions):
             build,
             replace(session, folder=session.folder / "label"),
             name=self.label,
-            learning_rate=self.learning_rate,
         )
         network = cast("SelectAdditive", first.network)
         noise = self.noise * select(network, corpus.train, self.penalty)
@@ -91,7 +90,6 @@ class SelectAdditiveOptions(BaselineOptions):
             noisy,
             replace(session, folder=session.folder / "noise"),
             name=f"{self.label}, with noise",
-            learning_rate=self.learning_rate,
         )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import nn
 
-from mfm_pipeline.baselines.base import Session
+from mfm_pipeline.baselines.base import BaselineOptions, Session
 from mfm_pipeline.data import Corpus, Split
 from mfm_pipeline.models import MFM, Inputs, ModelOptions
-from mfm_pipeline.training import TrainedPredictor, TrainingOptions, fit, fit_predictor
+from mfm_pipeline.training import TrainedPredictor, fit, fit_predictor
 from mfm_pipeline.training.predictor import Cost
 
 BATCH = 1024
@@ -49,26 +50,32 @@ class Trained:
         return np.asarray(torch.cat(parts).numpy())
 
 
-def train(
-    corpus: Corpus,
-    model: ModelOptions,
-    session: Session,
-    **training: float | None,
-) -> Trained:
-    """Train a model by the common settings, but for those that are given.
+class TrainedOptions(BaselineOptions):
+    """What every model that is trained by gradient can set of training."""
+
+    learning_rate: float | None = Field(None, gt=0, le=1, description="Null: as in training.")
+    batch_size: int | None = Field(None, ge=2, description="Null: as in training.")
+
+    def changed(self, session: Session) -> Session:
+        """Return the session with what is set here."""
+        settings = {"learning_rate": self.learning_rate, "batch_size": self.batch_size}
+        changes = {name: value for name, value in settings.items() if value is not None}
+        return replace(session, training=session.training.model_copy(update=changes))
+
+
+def train(corpus: Corpus, model: ModelOptions, session: Session) -> Trained:
+    """Train a model on the label and whatever else it is to minimise.
 
     Parameters
     ----------
     corpus : Corpus
     model : ModelOptions
     session : Session
-    training
-        Fields of `TrainingOptions`; None leaves one as it is.
     """
     trained = fit(
         corpus,
         model,
-        _changed(session.training, training),
+        session.training,
         session.folder,
         after_epoch=session.after_epoch,
         progress=session.progress,
@@ -83,30 +90,22 @@ def train_predictor(
     *,
     name: str,
     cost: Cost | None = None,
-    **training: float | None,
 ) -> TrainedPredictor:
-    """Train any network by the common settings, but for those that are given.
+    """Train any network.
 
     Parameters
     ----------
     corpus, build, name, cost
         As in `fit_predictor`.
     session : Session
-    training
-        Fields of `TrainingOptions`; None leaves one as it is.
     """
     return fit_predictor(
         corpus,
         build,
-        _changed(session.training, training),
+        session.training,
         session.folder,
         name=name,
         cost=cost,
         after_epoch=session.after_epoch,
         progress=session.progress,
     )
-
-
-def _changed(options: TrainingOptions, changes: Mapping[str, float | None]) -> TrainingOptions:
-    own = {name: value for name, value in changes.items() if value is not None}
-    return options.model_copy(update=own)
