@@ -16,6 +16,7 @@ from pydantic import Field
 
 from mfm_pipeline.baselines import BASELINES, BaselineOptions, Choice, Range, Session, Space
 from mfm_pipeline.baselines.base import CLASSES
+from mfm_pipeline.baselines.criterion import Criterion
 from mfm_pipeline.baselines.statistics import early_fused
 from mfm_pipeline.data import Corpus, Split
 from mfm_pipeline.models import ModelOptions
@@ -160,7 +161,7 @@ def search_of(
         method(**setting),
         method.space,
         Budget(trials, minutes, seeds, pruning=storage is not None),
-        metric=metric,
+        criterion=Criterion((metric,)),
         study=study or in_memory(),
         storage=storage or "",
         results=ResultStore(folder, "data"),

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mfm_pipeline.baselines import Choice, Range
+from mfm_pipeline.baselines.criterion import Criterion
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.search.study import Fit, ModelSearch
 from mfm_pipeline.search.work import Result
@@ -67,7 +68,7 @@ def test_a_model_without_a_space_has_one_setting_and_every_seed(tmp_path: Path) 
     search = search_of("linear", tmp_path, study)
     alone = ModelSearch(
         search._template, method(), {}, search._budget,
-        metric="r", study=in_memory(), storage="", results=search._results,
+        criterion=Criterion(("r",)), study=in_memory(), storage="", results=search._results,
     )  # fmt: skip
     assert alone.planned == 3
     run(alone, FIT)

@@ -17,7 +17,7 @@ from mfm_pipeline.baselines.base import BaselineOptions, Fitted, Session
 from mfm_pipeline.baselines.classical import Typical
 from mfm_pipeline.data import Corpus, Split, Targets
 from mfm_pipeline.errors import DataError
-from mfm_pipeline.evaluation import SentimentOptions, primary_metric
+from mfm_pipeline.evaluation import SentimentOptions
 
 VALUES_ONLY = ("mae", "r")
 """Metrics of values: of levels they would say how coarse the levels are."""
@@ -35,21 +35,6 @@ def applies(
 def only_classifies(method: type[BaselineOptions], targets: Targets) -> bool:
     """Return whether a model learns a score as classes, and has no metrics of values."""
     return targets.task == "regression" and targets.task not in method.tasks
-
-
-def metric_of(
-    method: type[BaselineOptions], targets: Targets, sentiment: SentimentOptions | None
-) -> str:
-    """Return the key of the metric that settings of a model are judged by; the higher the better.
-
-    The primary metric of the task; of a score that is learned as classes, their accuracy.
-    """
-    if not only_classifies(method, targets):
-        return primary_metric(targets.task)
-    if sentiment is None or sentiment.levels is None:
-        return "acc_2"
-    low, high = sentiment.levels
-    return f"acc_{high - low + 1}"
 
 
 def fit_adapted(

@@ -17,6 +17,7 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from mfm_pipeline.baselines import BaselineOptions, Choice, Distribution, Space
+from mfm_pipeline.baselines.criterion import Criterion
 from mfm_pipeline.search.results import ResultStore
 from mfm_pipeline.search.work import Place, Result, Work
 
@@ -79,8 +80,8 @@ class ModelSearch:
     default : BaselineOptions
     space : mapping of str to Distribution
     budget : Budget
-    metric : str
-        On valid; the higher the better.
+    criterion : Criterion
+        What settings are judged by.
     study : optuna.Study
     storage : str
         URL of the database that it is in.
@@ -94,12 +95,12 @@ class ModelSearch:
         space: Space,
         budget: Budget,
         *,
-        metric: str,
+        criterion: Criterion,
         study: optuna.Study,
         storage: str,
         results: ResultStore,
     ) -> None:
-        self.name, self.metric = template.name, metric
+        self.name, self.criterion = template.name, criterion
         self.done: list[tuple[Fit, Result]] = []
         """What came of what: trials by their numbers, then further seeds."""
         self._template, self._default, self._budget = template, default, budget
@@ -131,7 +132,7 @@ class ModelSearch:
     def best(self) -> Fit | None:
         """The trial that is best on valid, the first of equals; None without any."""
         scored = [
-            (result.valid[self.metric], -fit.trial, fit)
+            (self.criterion(result.valid), -fit.trial, fit)
             for fit, result in self.done
             if fit.trial >= 0 and result.state == "complete"
         ]
@@ -160,8 +161,8 @@ class ModelSearch:
         trial.set_user_attr(_SECONDS, result.seconds)
         if result.error:
             trial.set_user_attr(_ERROR, result.error)
-        values = result.valid[self.metric] if result.state == "complete" else None
-        self._study.tell(trial, values, TELL[result.state])
+        value = self.criterion(result.valid) if result.state == "complete" else None
+        self._study.tell(trial, value, TELL[result.state])
         self._plan_seeds()
 
     @property

@@ -16,7 +16,8 @@ from optuna.storages import BaseStorage, get_storage
 from tqdm import tqdm
 
 from mfm_pipeline.baselines import BASELINES
-from mfm_pipeline.baselines.adapt import applies, metric_of
+from mfm_pipeline.baselines.adapt import applies
+from mfm_pipeline.baselines.criterion import criterion_of
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.errors import ParameterError, TrainingError
 from mfm_pipeline.evaluation import EvaluationOptions
@@ -89,14 +90,17 @@ def search(
     for name in chosen:
         template = Work(name, {}, training.model_copy(update={"resume": False}), model, sentiment)
         default, space = options.default_of(name), options.space_of(name)
-        content = [data, template.training.model_dump(mode="json"), model.model_dump(mode="json")]
-        content += [default.model_dump(mode="json"), {k: v.model_dump() for k, v in space.items()}]
+        criterion = criterion_of(BASELINES[name], targets, sentiment)
+        content: list[Any] = [data, template.training.model_dump(mode="json")]
+        content += [model.model_dump(mode="json"), default.model_dump(mode="json")]
+        content += [{k: v.model_dump() for k, v in space.items()}]
+        content += [criterion.metrics, dict(criterion.units)]
         searches[name] = ModelSearch(
             template,
             default,
             space,
             Budget(options.trials, options.minutes, options.seeds, options.pruning),
-            metric=metric_of(BASELINES[name], targets, sentiment),
+            criterion=criterion,
             study=_study(database, f"{corpus.name}/{name}/{key_of(content)}", training.resume),
             storage=storage,
             results=results,
@@ -209,11 +213,12 @@ def _tell(search: ModelSearch) -> None:
         errors = [result.error for _, result in search.done if result.error]
         log.warning("%s: %s; %s", search.name, tried, errors[0] if errors else "none ended")
         return
-    values = [r.valid[search.metric] for f, r in _final(search) if r.state == "complete"]
-    log.info(
-        "%s: %s %.3f on valid, mean of %d seed(s); %s",
-        search.name, search.metric, np.mean(values), len(values), tried,
-    )  # fmt: skip
+    final = [result.valid for _, result in _final(search) if result.state == "complete"]
+    found = ", ".join(
+        f"{name} {np.mean([valid[name] for valid in final]):.3f}"
+        for name in search.criterion.metrics
+    )
+    log.info("%s: %s on valid, mean of %d seed(s); %s", search.name, found, len(final), tried)
 
 
 def _final(search: ModelSearch) -> list[tuple[Fit, Result]]:
