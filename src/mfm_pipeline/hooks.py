@@ -20,7 +20,7 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from mfm_pipeline.config import DIGITS, SAMPLE_CORPUS
 from mfm_pipeline.datasets.atomic import replacing
 from mfm_pipeline.errors import ParameterError
-from mfm_pipeline.options import flatten, without_password
+from mfm_pipeline.options import flatten
 
 LONGEST_PARAMETER = 500
 # Of a namespace, too: says what a run is, not what it does.
@@ -183,8 +183,8 @@ def _flat_parameters(pipeline: Pipeline, catalog: Catalog) -> dict[str, str]:
 
 
 def short(value: Any) -> str:
-    """Return a parameter as MLflow may take it: no long ones, no password of a URL."""
-    text = without_password(str(value))
+    """Return a parameter as MLflow may take it."""
+    text = str(value)
     return text if len(text) <= LONGEST_PARAMETER else f"{len(value)} values"
 
 

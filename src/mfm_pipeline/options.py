@@ -42,14 +42,17 @@ class Options(BaseModel):
 
 
 def flatten(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of a block of parameters, each with its name: ``training.epochs``."""
+    """Yield the leaves of a block of parameters, each with its name: ``training.epochs``.
+
+    For what is kept and shown: passwords of URLs are left out.
+    """
     if isinstance(value, BaseModel):
         value = value.model_dump()
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
             yield from flatten(f"{name}.{key}", inner)
     else:
-        yield name, value
+        yield name, without_password(value) if isinstance(value, str) else value
 
 
 def key_of(content: Any) -> str:

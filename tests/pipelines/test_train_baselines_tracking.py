@@ -14,6 +14,8 @@ import pytest
 from mlflow.entities import Run
 
 from mfm_pipeline.errors import ParameterError
+from mfm_pipeline.options import flatten, without_password
+from mfm_pipeline.pipelines.train_baselines.options import BaselineSearchOptions
 from tests.pipelines.baseline_search import here, search, work_here
 from tests.search.stand_ins import FITS, stand_ins
 
@@ -44,6 +46,12 @@ def test_a_password_is_not_said(here: None, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"nonsense://me:\*\*\*@host/x: ") as caught:
         search(tmp_path, models="linear", storage="nonsense://me:hunter2@host/x")
     assert "hunter2" not in str(caught.value)
+    options = BaselineSearchOptions(storage="postgresql://me:hunter2@host:5432/x")
+    shown = dict(flatten("baselines", options))
+    assert shown["baselines.storage"] == "postgresql://me:***@host:5432/x"
+    assert options.storage == "postgresql://me:hunter2@host:5432/x"
+    for same in ("sqlite:///a/b@c:d.db", "postgresql://me@host/x", "a: b @ c", "tcp://host:8786"):
+        assert without_password(same) == same
 
 
 @pytest.fixture
