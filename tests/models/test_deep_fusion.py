@@ -30,8 +30,7 @@ CASES: dict[str, tuple[str, dict[str, object], Callable[..., Tensor]]] = {
     "df": ("df", {"hidden": 5, "fused": 4}, reference.deep_fusion),
     "tfn": (
         "tfn",
-        {"embedding": 2, "layer": 4, "hidden": 3, "encoder": {"language": "lstm",
-                                                              "default": "statistics"}},
+        {"embedding": 2, "layer": 4, "hidden": 3},
         reference.tensor_fusion,
     ),
     "marn": (

@@ -153,17 +153,12 @@ class TensorFusionOptions(DeepOptions):
     layer_dropout: Probability = Field(0.2, description="Behind every layer.")
 
     def fusion_options(self) -> Mapping[str, Any]:
-        """Return sizes and what embeds each modality."""
+        """Return sizes."""
         return {
-            "encoder": TENSOR_ENCODERS,
             "embedding": self.embedding,
             "layer": self.layer,
             "dropout": self.layer_dropout,
         }
-
-
-TENSOR_ENCODERS = {"language": "lstm", "default": "statistics"}
-"""What embeds each modality in TFN."""
 
 
 class MultiAttentionOptions(DeepOptions):

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from mfm_pipeline.baselines.base import Choice, Family, Range, Session, Space
-from mfm_pipeline.baselines.deep import TENSOR_ENCODERS
 from mfm_pipeline.baselines.trained import Trained, TrainedOptions, train
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.models import ModelOptions
@@ -113,7 +112,7 @@ class MfmTensorFusionOptions(FactorizedOptions):
     label: ClassVar[str] = "MFM (TFN)"
     changes: ClassVar[dict[str, Any]] = {
         "fusion": "tfn",
-        "fusion_options": {"tfn": {"encoder": TENSOR_ENCODERS, "embedding": 8, "dropout": 0.2}},
+        "fusion_options": {"tfn": {"embedding": 8, "dropout": 0.2}},
     }
 
 

@@ -13,7 +13,7 @@ from mfm_pipeline.models.encoder import Encoder
 from mfm_pipeline.models.fusion.base import FusionOptions, sequences_only
 from mfm_pipeline.models.fusion.df import dense
 from mfm_pipeline.models.inputs import Inputs
-from mfm_pipeline.models.modality import KINDS, EncoderPerModality, encoder_name
+from mfm_pipeline.models.modality import KINDS, EncoderPerModality
 from mfm_pipeline.models.per_modality import (
     DEFAULT,
     Probability,
@@ -100,8 +100,8 @@ class TensorFusionOptions(FusionOptions):
 
     encoder: EncoderPerModality | None = Field(
         default=None,
-        description="What embeds each modality: as published lstm for language, and for others "
-        "statistics (there their means); by default the first of its kind.",
+        description="What embeds each modality; by default, as published, lstm the one called "
+        "language, and statistics (there their means) the others.",
     )
     hidden: SizePerModality = Field(
         default={DEFAULT: 64}, description="Size of each encoder's state."
@@ -124,7 +124,7 @@ class TensorFusionOptions(FusionOptions):
         return TensorFusionNetwork(
             encoders={
                 name: KINDS["sequence"].encoder(
-                    encoder_name(name, "sequence", self.encoder, f"{where}.encoder"),
+                    self._encoder(name, f"{where}.encoder"),
                     modality=name,
                     shape=(size,),
                     hidden=value_for(name, self.hidden, f"{where}.hidden"),
@@ -135,3 +135,8 @@ class TensorFusionOptions(FusionOptions):
             layer=self.layer,
             dropout=self.dropout,
         )
+
+    def _encoder(self, modality: str, parameter: str) -> str:
+        if self.encoder is None:
+            return "lstm" if modality == "language" else "statistics"
+        return value_for(modality, self.encoder, parameter)
