@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from mfm_pipeline.baselines import BaselineOptions, Session, fit_adapted
-from mfm_pipeline.baselines.adapt import applies, only_classifies
+from mfm_pipeline.baselines.adapt import obstacle, only_classifies
 from mfm_pipeline.baselines.base import CLASSES, Family
-from mfm_pipeline.baselines.classical import LogisticOptions, MajorityOptions
+from mfm_pipeline.baselines.classical import LogisticOptions, MajorityOptions, RidgeOptions
 from mfm_pipeline.data import Corpus, Split, Targets, Task
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.evaluation import SentimentOptions
@@ -134,10 +134,24 @@ def test_what_a_model_can_learn_itself_is_not_changed(
 
 
 def test_other_regressions_are_refused(make_corpus: MakeCorpus, tmp_path: Path) -> None:
-    for corpus, sentiment in ((make_corpus(), None), (make_corpus(targets=2), SEVEN)):
-        assert not applies(ClassifierOptions, corpus.train.targets, sentiment)
-        with pytest.raises(DataError, match="Classifier classifies; found a regression on"):
+    one, two = make_corpus(), make_corpus(targets=2)
+    for corpus, sentiment, why in (
+        (one, None, "only classifies; evaluation.sentiment would make classes of the score"),
+        (two, SEVEN, "only classifies; there are 2 scores"),
+    ):
+        assert obstacle(ClassifierOptions, corpus.train.targets, sentiment) == why
+        with pytest.raises(DataError, match=f"corpus {corpus.name}: Classifier {why}"):
             fit_adapted(ClassifierOptions(), corpus, session(tmp_path), sentiment)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_what_does_not_classify_learns_neither_classes_nor_labels(
+    task: Task, make_corpus: MakeCorpus, tmp_path: Path
+) -> None:
+    corpus = make_corpus(task=task, targets=3)
+    assert obstacle(RidgeOptions, corpus.train.targets, None) == "does not classify"
+    with pytest.raises(DataError, match="Ridge does not classify"):
+        fit_adapted(RidgeOptions(), corpus, session(tmp_path))
 
 
 def test_what_only_classifies_does_so_with_scores(make_corpus: MakeCorpus) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from mfm_pipeline.baselines import BASELINES
+from mfm_pipeline.baselines import BASELINES, fit_adapted
+from mfm_pipeline.baselines.adapt import obstacle
 from mfm_pipeline.baselines.classical import MajorityOptions
 from mfm_pipeline.data import Corpus, Task
 from tests.baselines.corpora import FEATURES, by_video, mapped, other_test, session, small
@@ -78,6 +79,22 @@ def test_fits_and_predicts_what_was_observed_alone(
     again = mapped(other_test(corpus), partial(unobserved_as, value=1e6))
     second = options.fit(again, session(tmp_path / "second"))
     np.testing.assert_array_equal(second.predict(valid)[there], predicted[there])
+
+
+@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("task", ["regression", "multiclass", "multilabel"])
+def test_modalities_have_any_names_in_every_task(
+    name: str, task: Task, make_corpus: MakeCorpus, tmp_path: Path
+) -> None:
+    """What a model is said to learn of a task it does learn, with no modality that is known."""
+    corpus = by_video(
+        make_corpus(task=task, sizes=(16, 4, 4), steps=3, features={"gaze": 2, "pulse": 1})
+    )
+    if not obstacle(BASELINES[name], corpus.train.targets, None):
+        fitted = fit_adapted(small(BASELINES[name]), corpus, session(tmp_path))
+        outputs = len(corpus.train.targets.names)
+        assert np.isfinite(fitted.predict(corpus.test)).all()
+        assert fitted.predict(corpus.test).shape == (4, outputs)
 
 
 @pytest.mark.parametrize("name", [name for name in BASELINES if name != "majority"])

@@ -52,7 +52,7 @@ def searched(
         label = (labels or {}).get(name, name.upper())
         own = {"model": name, "label": label, "family": family}
         if name in not_applicable:
-            rows.append({**own, "state": "n/a", "final": False, "trial": -1, "error": ""})
+            rows.append({**own, "state": "n/a", "final": False, "trial": -1, "error": "it cannot"})
             continue
         fit = {"setting": '{"hidden": 8}', "parameters": 1000, "seconds": 1.5, "error": ""}
         if name in failed:

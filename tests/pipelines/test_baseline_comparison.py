@@ -150,7 +150,7 @@ def test_a_model_that_does_not_apply_is_still_so_when_the_trials_are_read_again(
         )  # fmt: skip
         assert dataset.load()["state"].tolist() == tables[name]["state"].tolist()
     hcrf = tables["baselines"].set_index("model").loc["hcrf"]
-    assert (hcrf["state"], hcrf["note"]) == ("n/a", "cannot learn this task")
+    assert (hcrf["state"], hcrf["note"]) == ("n/a", "it cannot")
     assert compared(corpus)["state"].eq("complete").all()
 
 

@@ -94,6 +94,7 @@ def test_what_cannot_learn_the_task_is_a_row_that_says_so(
     trials, predictions = search(tmp_path, corpus=corpus, models="classifier+linear")
     (row,) = trials[trials["model"] == "classifier"].to_dict("records")
     assert row["state"] == "n/a" and not row["final"] and np.isnan(row["seconds"])
+    assert row["error"] == "only classifies; there are 2 scores"
     assert set(predictions["model"]) == {"linear"}
     assert not any(label == "Classifier" for label, _, _ in FITS)
     # Nothing but such: that is a table, too.

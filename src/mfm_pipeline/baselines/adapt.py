@@ -23,13 +23,19 @@ VALUES_ONLY = ("mae", "r")
 """Metrics of values: of levels they would say how coarse the levels are."""
 
 
-def applies(
+def obstacle(
     method: type[BaselineOptions], targets: Targets, sentiment: SentimentOptions | None
-) -> bool:
-    """Return whether a model can learn what is predicted, as it is or as classes."""
-    if targets.task in method.tasks or targets.task == "multilabel":
-        return True
-    return targets.task == "regression" and sentiment is not None and len(targets.names) == 1
+) -> str:
+    """Return why a model cannot learn what is predicted, as it is or as classes; '' if it can."""
+    if targets.task in method.tasks:
+        return ""
+    if "multiclass" not in method.tasks:
+        return "does not classify"
+    if targets.task == "regression" and len(targets.names) > 1:
+        return f"only classifies; there are {len(targets.names)} scores"
+    if targets.task == "regression" and sentiment is None:
+        return "only classifies; evaluation.sentiment would make classes of the score"
+    return ""
 
 
 def only_classifies(method: type[BaselineOptions], targets: Targets) -> bool:
@@ -66,11 +72,8 @@ def fit_adapted(
     targets = corpus.train.targets
     if targets.task in options.tasks:
         return options.fit(corpus, session)
-    if not applies(type(options), targets, sentiment):
-        raise DataError(
-            f"{options.label} classifies; found a regression on {len(targets.names)} target(s) "
-            "without a sentiment scale; expected classes, labels or one sentiment score"
-        )
+    if why := obstacle(type(options), targets, sentiment):
+        raise DataError(f"corpus {corpus.name}: {options.label} {why}")
     if targets.task == "multilabel":
         return _fit_labels(options, corpus, session)
     assert sentiment is not None

@@ -207,7 +207,7 @@ def _row(name: Any, own: pd.DataFrame) -> dict[str, Any]:
         errors = own["error"].dropna()
         errors = errors[errors != ""]
         known = first["state"] == "n/a"
-        note = "cannot learn this task" if known else next(iter(errors), "no trial ended")
+        note = next(iter(errors), "no trial ended")
         return {**row, "state": "n/a" if known else "failed", "note": note}
     row |= {
         "state": "complete",

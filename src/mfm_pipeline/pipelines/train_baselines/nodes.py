@@ -16,7 +16,7 @@ from optuna.storages import BaseStorage, get_storage
 from tqdm import tqdm
 
 from mfm_pipeline.baselines import BASELINES
-from mfm_pipeline.baselines.adapt import applies
+from mfm_pipeline.baselines.adapt import obstacle
 from mfm_pipeline.baselines.criterion import criterion_of
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.errors import ParameterError, TrainingError
@@ -84,7 +84,8 @@ def search(
             (place / STUDIES).unlink(missing_ok=True)
     data = fingerprint(corpus)
     results = ResultStore(place, data)
-    chosen = [name for name in options.models if applies(BASELINES[name], targets, sentiment)]
+    obstacles = {name: obstacle(BASELINES[name], targets, sentiment) for name in options.models}
+    chosen = [name for name, why in obstacles.items() if not why]
     searches = {}
     database = _database(storage)
     for name in chosen:
@@ -107,7 +108,11 @@ def search(
         )
     with engine(corpus, options.machines, training) as workers:
         _run(searches, workers, results)
-    rows = [row for name in options.models for row in _rows(name, searches.get(name), corpus)]
+    rows = [
+        row
+        for name, why in obstacles.items()
+        for row in _rows(name, searches.get(name), corpus, why)
+    ]
     if searches and not any(row["final"] for row in rows):
         errors = "; ".join(f"{row['model']}: {row['error']}" for row in rows if row["error"])
         raise TrainingError(f"no model could be fitted to corpus {corpus.name}: {errors}")
@@ -227,11 +232,13 @@ def _final(search: ModelSearch) -> list[tuple[Fit, Result]]:
     return [(f, r) for f, r in search.done if best is not None and (f is best or f.trial < 0)]
 
 
-def _rows(name: str, search: ModelSearch | None, corpus: Corpus) -> Iterator[dict[str, Any]]:
+def _rows(
+    name: str, search: ModelSearch | None, corpus: Corpus, why: str
+) -> Iterator[dict[str, Any]]:
     method = BASELINES[name]
     of_model = {"model": name, "label": method.label, "family": method.family}
     if search is None:
-        yield {**of_model, "state": NOT_APPLICABLE, "final": False, "trial": -1, "error": ""}
+        yield {**of_model, "state": NOT_APPLICABLE, "final": False, "trial": -1, "error": why}
         return
     final = {fit for fit, _ in _final(search)}
     for fit, result in search.done:
