@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from mfm_pipeline.data import Corpus, Task
-from mfm_pipeline.errors import TrainingError
+from mfm_pipeline.errors import ParameterError, TrainingError
 from mfm_pipeline.evaluation import SentimentOptions, score
 from mfm_pipeline.search.engine import ATTEMPTS
 from mfm_pipeline.search.work import Result, Work, do
@@ -97,9 +97,10 @@ def test_what_cannot_learn_the_task_is_a_row_that_says_so(
     assert row["error"] == "only classifies; there are 2 scores"
     assert set(predictions["model"]) == {"linear"}
     assert not any(label == "Classifier" for label, _, _ in FITS)
-    # Nothing but such: that is a table, too.
-    trials, predictions = search(tmp_path, corpus=corpus, models="classifier")
-    assert trials["state"].tolist() == ["n/a"] and predictions.empty
+    with pytest.raises(
+        ParameterError, match=rf"corpus {corpus.name} has: classifier only classifies; there are 2"
+    ):
+        search(tmp_path, corpus=corpus, models="classifier")
 
 
 def test_failures_stop_nothing_and_are_said(

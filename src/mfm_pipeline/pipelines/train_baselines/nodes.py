@@ -68,7 +68,7 @@ def search(
     Raises
     ------
     ParameterError
-        If a parameter names what is not there.
+        If a parameter names what is not there, or only models that cannot learn the task.
     TrainingError
         If no model could be fitted.
     """
@@ -86,6 +86,11 @@ def search(
     results = ResultStore(place, data)
     obstacles = {name: obstacle(BASELINES[name], targets, sentiment) for name in options.models}
     chosen = [name for name, why in obstacles.items() if not why]
+    if not chosen:
+        reasons = "; ".join(f"{name} {why}" for name, why in obstacles.items())
+        raise ParameterError(
+            f"baselines.models: none can learn what corpus {corpus.name} has: {reasons}"
+        )
     searches = {}
     database = _database(storage)
     for name in chosen:
@@ -113,7 +118,7 @@ def search(
         for name, why in obstacles.items()
         for row in _rows(name, searches.get(name), corpus, why)
     ]
-    if searches and not any(row["final"] for row in rows):
+    if not any(row["final"] for row in rows):
         errors = "; ".join(f"{row['model']}: {row['error']}" for row in rows if row["error"])
         raise TrainingError(f"no model could be fitted to corpus {corpus.name}: {errors}")
     table = stated(
