@@ -42,6 +42,21 @@ def test_a_database_that_cannot_be_reached(here: None, tmp_path: Path, storage: 
     assert not FITS
 
 
+@pytest.mark.parametrize("typo", ["cluster", "storage"])
+def test_a_wrong_address_costs_nothing_that_was_finished(
+    stand_ins: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typo: str
+) -> None:
+    with monkeypatch.context() as patch:
+        work_here(patch)
+        search(tmp_path, models="linear")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert len(before) > 2
+    with pytest.raises(ParameterError, match=f"baselines.{typo} is nonsense://x:1: "):
+        search(tmp_path, models="linear", **{typo: "nonsense://x:1"})
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before
+
+
 def test_a_password_is_not_said(here: None, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"nonsense://me:\*\*\*@host/x: ") as caught:
         search(tmp_path, models="linear", storage="nonsense://me:hunter2@host/x")

@@ -77,13 +77,6 @@ def search(
     if training.monitor == "valid/error":
         # Not every model has it, and all are to be chosen alike.
         training = training.model_copy(update={"monitor": "valid/task"})
-    storage = options.storage or f"sqlite:///{(place / STUDIES).resolve()}"
-    if not training.resume:
-        remove_folders(place)
-        if options.storage is None:
-            (place / STUDIES).unlink(missing_ok=True)
-    data = fingerprint(corpus)
-    results = ResultStore(place, data)
     obstacles = {name: obstacle(BASELINES[name], targets, sentiment) for name in options.models}
     chosen = [name for name, why in obstacles.items() if not why]
     if not chosen:
@@ -91,27 +84,30 @@ def search(
         raise ParameterError(
             f"baselines.models: none can learn what corpus {corpus.name} has: {reasons}"
         )
+    data = fingerprint(corpus)
+    results = ResultStore(place, data)
     searches = {}
-    database = _database(storage)
-    for name in chosen:
-        template = Work(name, {}, training.model_copy(update={"resume": False}), model, sentiment)
-        default, space = options.default_of(name), options.space_of(name)
-        criterion = criterion_of(BASELINES[name], targets, sentiment)
-        content: list[Any] = [data, template.training.model_dump(mode="json")]
-        content += [model.model_dump(mode="json"), default.model_dump(mode="json")]
-        content += [{k: v.model_dump() for k, v in space.items()}]
-        content += [criterion.metrics, dict(criterion.units)]
-        searches[name] = ModelSearch(
-            template,
-            default,
-            space,
-            Budget(options.trials, options.minutes, options.seeds, options.pruning),
-            criterion=criterion,
-            study=_study(database, f"{corpus.name}/{name}/{key_of(content)}", training.resume),
-            storage=storage,
-            results=results,
-        )
     with engine(corpus, options.machines, training) as workers:
+        database, storage = _database(options.storage, place, training.resume)
+        for name in chosen:
+            template = Work(
+                name, {}, training.model_copy(update={"resume": False}), model, sentiment
+            )
+            default, space = options.default_of(name), options.space_of(name)
+            criterion = criterion_of(BASELINES[name], targets, sentiment)
+            content: list[Any] = [data, criterion.metrics, dict(criterion.units)]
+            content += [one.model_dump(mode="json") for one in (template.training, model, default)]
+            content += [{field: one.model_dump() for field, one in space.items()}]
+            searches[name] = ModelSearch(
+                template,
+                default,
+                space,
+                Budget(options.trials, options.minutes, options.seeds, options.pruning),
+                criterion=criterion,
+                study=_study(database, f"{corpus.name}/{name}/{key_of(content)}", training.resume),
+                storage=storage,
+                results=results,
+            )
         _run(searches, workers, results)
     rows = [
         row
@@ -138,15 +134,26 @@ def _study(database: BaseStorage, name: str, resume: bool) -> optuna.Study:
     )
 
 
-def _database(storage: str) -> BaseStorage:
+def _database(storage: str | None, place: Path, resume: bool) -> tuple[BaseStorage, str]:
+    """Return the database of the studies and its URL; without `resume` earlier work is removed.
+
+    Last of all that may fail: a wrong address costs nobody what was finished.
+    """
+    if storage is None:
+        storage = f"sqlite:///{(place / STUDIES).resolve()}"
+        if not resume:
+            (place / STUDIES).unlink(missing_ok=True)
     try:
-        return get_storage(storage)
+        database = get_storage(storage)
     except Exception as error:
         found = without_password(f"baselines.storage is {storage}: {first_line(error)}")
         raise ParameterError(
             f"{found}; expected the URL of a database that can be reached, sqlite:///FILE or "
             "postgresql://USER:PASSWORD@HOST/NAME"
         ) from error
+    if not resume:
+        remove_folders(place)
+    return database, storage
 
 
 def _run(searches: Mapping[str, ModelSearch], workers: Engine, results: ResultStore) -> None:
