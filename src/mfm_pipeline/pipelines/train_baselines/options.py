@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mfm_pipeline.baselines import BASELINES, BaselineOptions, Choice, Distribution, Space
+from mfm_pipeline.baselines import BASELINES, BaselineOptions, Choice, Distribution, Range, Space
 from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.options import Options
 from mfm_pipeline.search.engine import Machines
@@ -56,6 +56,8 @@ class BaselineSearchOptions(Options):
     def _named(cls, models: Any) -> Any:
         if models == ALL:
             return tuple(BASELINES)
+        if models is None:
+            raise ValueError(f"expected '{ALL}', or names: tfn+mfn")
         return tuple(models.split("+")) if isinstance(models, str) else models
 
     @field_validator("models")
@@ -65,24 +67,21 @@ class BaselineSearchOptions(Options):
         # In the order of all tables.
         return tuple(name for name in BASELINES if name in models)
 
-    @field_validator("workers")
+    @field_validator("workers", mode="before")
     @classmethod
-    def _some(cls, workers: int | Literal["auto"]) -> int | Literal["auto"]:
-        if workers != "auto" and workers < 1:
+    def _some(cls, workers: Any) -> Any:
+        if workers != "auto" and not (isinstance(workers, int) and workers >= 1):
             raise ValueError("expected 1 or more, or auto")
         return workers
 
     @field_validator("spaces", mode="before")
     @classmethod
-    def _short_choices(cls, spaces: Any) -> Any:
-        """Take a list for a choice."""
+    def _ranges_and_choices(cls, spaces: Any) -> Any:
+        """Take a list for a choice, and what has ends for a range."""
         if not isinstance(spaces, Mapping):
             return spaces
         return {
-            name: {
-                field: {"of": one} if isinstance(one, list | tuple) else one
-                for field, one in space.items()
-            }
+            name: {field: _distribution(name, field, one) for field, one in space.items()}
             if isinstance(space, Mapping)
             else space
             for name, space in spaces.items()
@@ -123,6 +122,23 @@ class BaselineComparisonOptions(Options):
     resamples: int = Field(2000, ge=100, description="Of the test samples.")
     level: float = Field(0.95, gt=0, lt=1, description="Of intervals.")
     seed: int = Field(0, ge=0, lt=2**31)
+
+
+def _distribution(name: str, field: str, given: Any) -> Any:
+    """Return what is drawn from, as it is given in YAML: a list, or ends."""
+    if isinstance(given, Range | Choice):
+        return given
+    if isinstance(given, list | tuple):
+        given = {"of": given}
+    if not isinstance(given, Mapping):
+        raise ValueError(
+            f"{name}.{field} is {given!r}: expected a list of values, or low, high and log"
+        )
+    kind = Choice if "of" in given else Range
+    try:
+        return kind(**given)
+    except ParameterError as error:
+        raise ValueError(f"{name}.{field}: {error}") from error
 
 
 def _checked(name: str, method: type[BaselineOptions], values: Setting) -> BaselineOptions:
