@@ -69,12 +69,13 @@ def search(
     corpus: Corpus = CORPUS,
     resume: bool = False,
     sentiment: SentimentOptions | None = None,
+    model: ModelOptions = ModelOptions(),  # noqa: B008
     **options: Any,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     place.mkdir(exist_ok=True)
     return nodes.search(
         corpus,
-        ModelOptions(),
+        model,
         TrainingOptions(seed=3, epochs=2, resume=resume),
         EvaluationOptions(sentiment=sentiment),
         BaselineSearchOptions(**{"trials": 3, "seeds": 2, "pruning": False} | options),

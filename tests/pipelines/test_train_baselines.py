@@ -14,6 +14,7 @@ import pytest
 from mfm_pipeline.data import Corpus, Task
 from mfm_pipeline.errors import ParameterError, TrainingError
 from mfm_pipeline.evaluation import SentimentOptions, score
+from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.search.engine import ATTEMPTS
 from mfm_pipeline.search.work import Result, Work, do
 from tests.conftest import MakeCorpus, _make_corpus
@@ -85,6 +86,12 @@ def test_what_only_classifies_learns_classes(
     assert len(predictions) == 2 * 2 * len(corpus.test) * len(names)
     if task != "regression":
         assert set(predictions["predicted"]) <= {0.0, 1.0, 2.0}
+
+
+def test_a_modality_that_is_not_there_is_refused_before_any_fit(here: None, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"model.reads names modality 'gaze'"):
+        search(tmp_path, models="linear", model=ModelOptions(reads=("gaze",)))
+    assert not FITS
 
 
 def test_what_cannot_learn_the_task_is_a_row_that_says_so(

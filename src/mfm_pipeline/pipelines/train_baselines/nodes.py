@@ -73,6 +73,7 @@ def search(
         If no model could be fitted.
     """
     tag_run(corpus)
+    model.check_modalities((*corpus.train.modalities, *corpus.left_out))
     targets, sentiment = corpus.train.targets, evaluation.sentiment
     if training.monitor == "valid/error":
         # Not every model has it, and all are to be chosen alike.
