@@ -25,7 +25,7 @@ def test_all_models_are_compared_in_seconds() -> None:
     true = rng.normal(size=(SAMPLES, TARGETS))
     found = true + rng.normal(0, 2, size=(MODELS, SEEDS, SAMPLES, TARGETS))
     start = time.perf_counter()
-    draws = Resamples(SAMPLES, RESAMPLES, 0)
+    draws = Resamples(range(SAMPLES), RESAMPLES, 0)
     first, *others = (draws.of("r", true, one) for one in found)
     corrected = holm([difference(first, other).p_value for other in others])
     seconds = time.perf_counter() - start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,29 @@ def test_the_interval_is_that_of_a_loop_over_resamples(make_corpus: MakeCorpus) 
     low, high = np.quantile(differences, [0.025, 0.975])
     found = table.loc["rf", ["difference_low", "difference_high"]].tolist()
     assert found == pytest.approx([low, high], abs=1e-5)
+
+
+def test_videos_are_drawn_whole_by_wish(make_corpus: MakeCorpus) -> None:
+    """Of one video there is nothing to draw; of a video a sample it is as by samples."""
+    corpus = make_corpus()
+    trials, predictions = searched(corpus, {"rf": 2.0, "mfm": 1.0})
+    by_video = BaselineComparisonOptions(resamples=200, draw="videos")
+
+    def row(options: BaselineComparisonOptions, ids: list[str]) -> pd.Series:
+        test = replace(corpus.test, ids=np.array(ids))
+        other = replace(corpus, splits={**corpus.splits, "test": test})
+        table = comparison.compare(trials, predictions, other, PLAIN, options)
+        found = table.set_index("model").loc["rf"]
+        return found[["difference", "difference_low", "difference_high"]].astype(float)
+
+    n = range(len(corpus.test))
+    one = row(by_video, [f"v[{i}]" for i in n])
+    np.testing.assert_allclose(one, one["difference"])
+    apart = [f"v{i:03d}[0]" for i in n]
+    np.testing.assert_allclose(row(by_video, apart), row(OPTIONS, apart))
+    pairs = row(by_video, [f"v{i // 2}[{i % 2}]" for i in n])
+    assert pairs["difference_low"] < pairs["difference"] < pairs["difference_high"]
+    assert not np.allclose(pairs, row(OPTIONS, apart))
 
 
 def test_what_only_classifies_is_compared_by_sides(make_corpus: MakeCorpus) -> None:

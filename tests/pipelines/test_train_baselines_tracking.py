@@ -14,9 +14,16 @@ import pytest
 from mlflow.entities import Run
 
 from mfm_pipeline.errors import ParameterError
+from mfm_pipeline.evaluation import EvaluationOptions, SentimentOptions
 from mfm_pipeline.options import flatten, without_password
-from mfm_pipeline.pipelines.train_baselines.options import BaselineSearchOptions
+from mfm_pipeline.pipelines.train_baselines.comparison import compare
+from mfm_pipeline.pipelines.train_baselines.options import (
+    BaselineComparisonOptions,
+    BaselineSearchOptions,
+)
+from tests.conftest import MakeCorpus
 from tests.pipelines.baseline_search import here, search, work_here
+from tests.pipelines.baseline_tables import searched
 from tests.search.stand_ins import FITS, stand_ins
 
 __all__ = ["here", "stand_ins"]
@@ -118,3 +125,23 @@ def test_every_fit_is_a_run_inside_the_one_of_the_search(
     )
     search(place, resume=True, **options)
     assert len(tracked()) == 12 and half.info.run_id not in {r.info.run_id for r in tracked()}
+
+
+def test_the_run_of_the_search_has_the_score_of_every_model(
+    tracked: Callable[[], list[Run]], make_corpus: MakeCorpus
+) -> None:
+    corpus = make_corpus()
+    sentiment = EvaluationOptions(sentiment=SentimentOptions())
+    noise = {"rf": 2.0, "hcrf": 1.0, "tfn": 1.0, "mfm": 1.0}
+    trials, predictions = searched(
+        corpus, noise, evaluation=sentiment, classify=("hcrf",), failed=("tfn",)
+    )
+    options = BaselineComparisonOptions(resamples=100)
+    table = compare(trials, predictions, corpus, sentiment, options).set_index("model")
+    run = mlflow.active_run()
+    assert run is not None
+    assert mlflow.get_run(run.info.run_id).data.metrics == {
+        "test/r/rf": table.at["rf", "r"],
+        "test/acc_2/hcrf": table.at["hcrf", "acc_2"],
+        "test/r/mfm": table.at["mfm", "r"],
+    }

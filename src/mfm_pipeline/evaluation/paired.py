@@ -36,20 +36,23 @@ class Difference(NamedTuple):
 
 
 class Resamples:
-    """Draws of test samples with replacement, the same ones for all models.
+    """Draws of test samples, or of whole groups, with replacement, the same ones for all models.
 
     Parameters
     ----------
-    samples : int
+    groups : array-like, shape (n,)
+        What each sample is drawn with: its own number, or its video's name, all segments of
+        which come together, for what they have in common is no further evidence.
     resamples : int
     seed : int
     """
 
-    def __init__(self, samples: int, resamples: int, seed: int) -> None:
+    def __init__(self, groups: ArrayLike, resamples: int, seed: int) -> None:
+        names, group = np.unique(groups, return_inverse=True)
         rng = np.random.default_rng(seed)
-        counts = rng.multinomial(samples, np.full(samples, 1 / samples), size=resamples)
-        self._counts = counts.astype(np.float32)
-        self._samples = samples
+        draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+        self._counts = draws[:, group].astype(np.float32)
+        self._totals = self._counts.sum(axis=1, dtype=np.float64)[:, None]
 
     def of(self, metric: str, true: ArrayLike, predicted: ArrayLike) -> Array:
         """Return a metric on the samples as they are, and on every resample.
@@ -76,8 +79,9 @@ class Resamples:
         """Return the mean of each column over all samples, and over those of each resample."""
         parts = [values.mean(axis=0, keepdims=True)]
         for start in range(0, len(self._counts), _BLOCK):
-            weights = self._counts[start : start + _BLOCK].astype(np.float64)
-            parts.append(weights @ values / self._samples)
+            block = slice(start, start + _BLOCK)
+            weights = self._counts[block].astype(np.float64)
+            parts.append(weights @ values / self._totals[block])
         return np.concatenate(parts)
 
 

@@ -14,11 +14,13 @@ from scipy.stats import rankdata
 from mfm_pipeline import plots
 from mfm_pipeline.baselines import BASELINES
 from mfm_pipeline.data import Corpus
+from mfm_pipeline.datasets.track import video_of
 from mfm_pipeline.evaluation import EvaluationOptions, SentimentOptions, primary_metric, print_table
 from mfm_pipeline.evaluation.paired import Difference, Resamples, difference, holm
 from mfm_pipeline.evaluation.verdict import MFM, SIGNIFICANT, verdict
 from mfm_pipeline.pipelines.provenance import stated_like
 from mfm_pipeline.pipelines.train_baselines.options import BaselineComparisonOptions
+from mfm_pipeline.pipelines.train_baselines.tracking import log_comparison
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +63,8 @@ def compare(
         and its ``<metric>_sd`` over seeds; ``compared``, the metric of the comparison: the
         primary one, or of models that only classify a score ``acc_2``; ``difference`` of MFM
         and the model, ``difference_low``, ``difference_high``, ``p_value`` of a paired
-        bootstrap over test samples, ``p_holm`` corrected for all models; ``setting`` (JSON);
-        ``note``, why there are no numbers.
+        bootstrap over test samples or videos, ``p_holm`` corrected for all models;
+        ``setting`` (JSON); ``note``, why there are no numbers.
     """
     rows = [_row(name, own) for name, own in trials.groupby("model", sort=False)]
     table = pd.DataFrame(rows)
@@ -78,6 +80,7 @@ def compare(
         table[column] = [np.nan if one is None else getattr(one, field) for one in found.values()]
     table["p_holm"] = holm(table["p_value"].tolist())
     _warn_of_few(options.resamples, table["p_value"].count())
+    log_comparison(table)
     _print(table, corpus)
     return stated_like(table, corpus, trials)
 
@@ -120,7 +123,7 @@ def plot_ranks(
     return plots.plot_ranks(
         rows.assign(rank=ranks[:, 0], low=low, high=high),
         corpus.label,
-        f"{over}, {options.level:.0%} interval over test samples",
+        f"{over}, {options.level:.0%} interval over test {options.draw}",
         highlight=BASELINES[MFM].label,
     )
 
@@ -148,7 +151,9 @@ def _resampled(
     """Score every model on the same resamples; of those that only classify, sides."""
     task = corpus.train.targets.task
     metric = primary_metric(task)
-    draws = Resamples(len(corpus.test), options.resamples, options.seed)
+    ids = corpus.test.ids.tolist()
+    groups = [video_of(key) for key in ids] if options.draw == "videos" else range(len(ids))
+    draws = Resamples(groups, options.resamples, options.seed)
     values = table["model"][table[metric].notna()] if metric in table else ()
     classify = set(table["model"]).difference(values)
     scored = {}
@@ -237,7 +242,9 @@ def _print(table: pd.DataFrame, corpus: Corpus) -> None:
     """Print whether MFM is ahead, then a short table, the best first."""
     metric = _main_metric(table, corpus)
     known = table[table["state"] == "complete"]
-    known = known.sort_values(metric, ascending=False, kind="stable", na_position="last")
+    # What only classifies a score comes last, by its sides.
+    keys = [name for name in (metric, "acc_2") if name in known]
+    known = known.sort_values(keys, ascending=False, kind="stable", na_position="last")
     short = known[["label"]].rename(columns={"label": "model"})
     for name in _shown(known, metric):
         short[name] = [

@@ -119,7 +119,12 @@ class BaselineSearchOptions(Options):
 class BaselineComparisonOptions(Options):
     """How sure it is that MFM is ahead: a paired bootstrap over test samples."""
 
-    resamples: int = Field(2000, ge=100, description="Of the test samples.")
+    draw: Literal["samples", "videos"] = Field(
+        "samples",
+        description="Of the test split, with replacement; videos with all their segments, which "
+        "are told by the ids of samples, video[3].",
+    )
+    resamples: int = Field(2000, ge=100, description="Draws of as many as there are.")
     level: float = Field(0.95, gt=0, lt=1, description="Of intervals.")
     seed: int = Field(0, ge=0, lt=2**31)
 

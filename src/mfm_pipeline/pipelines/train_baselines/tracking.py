@@ -1,10 +1,14 @@
-"""Every fit as a nested MLflow run, written by the one process that leads."""
+"""What MLflow is told: every fit as a nested run, and how the models compare.
+
+By the one process that leads.
+"""
 
 from __future__ import annotations
 
 import time
 
 import mlflow
+import pandas as pd
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
@@ -75,3 +79,19 @@ class FitLog:
 def _ended(run: Run) -> bool:
     """Return whether a run was written whole, rather than broken off."""
     return bool(run.info.status != "RUNNING")
+
+
+def log_comparison(comparison: pd.DataFrame) -> None:
+    """Write each model's score on test into the active run: ``test/r/rf``; without one, nothing.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        Rows as `compare` returns them.
+    """
+    if mlflow.active_run() is None:
+        return
+    rows = comparison[comparison["compared"] != ""].to_dict("records")
+    mlflow.log_metrics(
+        {f"test/{row['compared']}/{row['model']}": row[row["compared"]] for row in rows}
+    )
