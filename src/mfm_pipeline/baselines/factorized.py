@@ -78,11 +78,21 @@ class MfmOptions(FactorizedOptions):
         return ModelOptions.model_validate(changed)
 
 
-class MfmKlOptions(MfmOptions):
-    """MFM with Gaussian posteriors and their divergence from N(0, I) in place of the MMD."""
+class MfmKlOptions(FactorizedOptions):
+    """MFM with Gaussian posteriors and their divergence from N(0, I) in place of the MMD.
+
+    The divergence is a sum over the sizes of latents, while an MMD is at most 2: it is weighted
+    less.
+    """
 
     label: ClassVar[str] = "MFM (KL prior)"
     changes: ClassVar[dict[str, Any]] = {"prior": "kl", "noise": 0.0, "joint_prior": False}
+    space: ClassVar[Space] = {
+        **FactorizedOptions.space,
+        "prior_weight": Range(low=0.0001, high=0.1, log=True),
+    }
+
+    prior_weight: Weight | None = Field(0.001, description="Null: as in model.")
 
 
 class MfmMemoryFusionOptions(FactorizedOptions):
