@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import optuna
 import pandas as pd
 import pytest
 from mlflow.entities import Run
@@ -22,7 +23,7 @@ from mfm_pipeline.pipelines.train_baselines.options import (
     BaselineSearchOptions,
 )
 from tests.conftest import MakeCorpus
-from tests.pipelines.baseline_search import here, search, work_here
+from tests.pipelines.baseline_search import here, search, timeless, work_here
 from tests.pipelines.baseline_tables import searched
 from tests.search.stand_ins import FITS, stand_ins
 
@@ -38,6 +39,24 @@ def test_studies_in_a_database_of_the_user_s(here: None, tmp_path: Path) -> None
     again, _ = search(place, models="epochs", storage=storage, pruning=True, trials=4, resume=True)
     assert not FITS
     pd.testing.assert_frame_equal(again, whole)
+
+
+def test_searches_in_one_database_do_not_meet(here: None, tmp_path: Path) -> None:
+    """Of the same corpus and settings in two folders: neither takes, ends or removes a study."""
+    storage = f"sqlite:///{tmp_path}/shared.db"
+    first, _ = search(tmp_path / "a", models="epochs", storage=storage)
+    names = set(optuna.get_all_study_names(storage))
+    study = optuna.load_study(study_name=next(iter(names)), storage=storage)
+    open_one = study.ask()
+    for resume in (True, False):
+        other, _ = search(tmp_path / "b", models="epochs", storage=storage, resume=resume)
+        pd.testing.assert_frame_equal(timeless(other), timeless(first))
+    assert names < set(optuna.get_all_study_names(storage))
+    assert study.trials[open_one.number].state.name == "RUNNING"
+    FITS.clear()
+    again, _ = search(tmp_path / "a", models="epochs", storage=storage, resume=True)
+    assert not FITS
+    pd.testing.assert_frame_equal(again, first)
 
 
 @pytest.mark.parametrize("storage", ["sqlite:////nowhere/at/all.db", "nonsense", "nonsense://x/y"])

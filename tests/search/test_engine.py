@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -72,6 +73,12 @@ def test_processes_do_what_would_be_done_here_and_one_may_die(tmp_path: Path) ->
         again = workers.submit(work_of("ridge", seed=5))
         assert again.result(LIMIT_S).state == "complete"
         assert len(children()) == 2
+        # So it does for one that died while it had nothing to do.
+        for pid in children():
+            os.kill(pid, signal.SIGKILL)
+        while children():
+            time.sleep(0.01)
+        assert workers.submit(work_of("ridge", seed=6)).result(LIMIT_S).state == "complete"
         # Whatever they are at, they end with the block.
         unfinished = workers.submit(work_of("rf", trees=20_000))
         start = time.monotonic()
@@ -99,6 +106,26 @@ def test_as_many_processes_as_cores_allow(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
     assert (count(), count(threads=3), count(threads=16), count(workers=5)) == (8, 2, 1, 5)
+
+
+THREADS = """
+import json, threadpoolctl, torch
+from mfm_pipeline.search.engine import _quieten
+_quieten(1)
+pools = {pool["user_api"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
+print(json.dumps([torch.get_num_threads(), pools]))
+"""
+
+
+def test_every_library_of_a_process_keeps_to_its_threads() -> None:
+    """In a new process, without the environment that bounds them in this one."""
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    found = subprocess.run(
+        [sys.executable, "-c", THREADS], capture_output=True, text=True, env=environment, check=True
+    )
+    of_torch, pools = json.loads(found.stdout)
+    assert of_torch == 1 and {"blas", "openmp"} <= set(pools)
+    assert set(pools.values()) == {1}
 
 
 @pytest.mark.parametrize(

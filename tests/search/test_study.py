@@ -17,7 +17,7 @@ from mfm_pipeline.baselines import Choice, Range
 from mfm_pipeline.baselines.criterion import Criterion
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.search.study import Fit, ModelSearch
-from mfm_pipeline.search.work import Result
+from mfm_pipeline.search.work import OUT_OF_TIME, Result
 from tests.conftest import MakeCorpus, _make_corpus
 from tests.search.stand_ins import (
     FITS,
@@ -150,8 +150,12 @@ def outcome(fit: Fit) -> Result:
     return KNOWN[key]
 
 
+def killed(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
 @given(
-    actions=st.lists(st.integers(0, 4), max_size=20),
+    actions=st.lists(st.integers(0, 5), max_size=20),
     trials=st.integers(1, 7),
 )
 def test_whatever_is_broken_off_and_in_whatever_order_it_ends_comes_to_the_same(
@@ -165,6 +169,13 @@ def test_whatever_is_broken_off_and_in_whatever_order_it_ends_comes_to_the_same(
         search, open_fits = search_of("linear", folder, study, trials=trials), []
         for action in actions:
             if action == 0:  # Killed, with all that was in progress.
+                search, open_fits = search_of("linear", folder, study, trials=trials), []
+            elif action == 5 and open_fits:  # Killed while it records.
+                fit = open_fits.pop()
+                with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                    patch.setattr(study, "tell", killed)
+                    search.record(fit, outcome(fit))
+                    raise KeyboardInterrupt  # Further seeds tell the study nothing.
                 search, open_fits = search_of("linear", folder, study, trials=trials), []
             elif action <= 2 and (fit := search.next()) is not None:
                 open_fits.append(fit)
@@ -247,6 +258,35 @@ def test_no_setting_is_tried_after_its_time(tmp_path: Path) -> None:
     short = search_of("linear", tmp_path / "short", trials=9, minutes=1e-9)
     run(short, slow)
     assert [fit.trial for fit, _ in short.done] == [0, -1, -1]
+
+
+def test_what_the_clock_cut_off_is_done_again_with_more_time(tmp_path: Path) -> None:
+    def cut(work: Any) -> Result:
+        if work.seconds is not None and work.seconds < 25:
+            return Result("pruned", work.seconds + 0.1, error=OUT_OF_TIME)
+        return Result("complete", 25.0, 1, {"r": 0.5}, np.zeros((12, 1)))
+
+    study = in_memory()
+    search = search_of("linear", tmp_path, study, trials=4, seeds=1, minutes=1.0)
+    run(search, cut)
+    assert [result.state for _, result in search.done] == ["complete", "complete", "pruned"]
+    for minutes, states in ((1.0, "ccp"), (2.0, "cccc"), (2.0, "cccc")):
+        again = search_of("linear", tmp_path, study, trials=4, seeds=1, minutes=minutes)
+        run(again, cut)
+        assert "".join(result.state[0] for _, result in again.done) == states
+        assert [fit.trial for fit, _ in again.done] == list(range(len(states)))
+
+
+def test_what_was_lost_with_its_process_is_done_again(tmp_path: Path) -> None:
+    study = in_memory()
+    search = search_of("linear", tmp_path, study, trials=3)
+    run(search, lambda work: Result("failed", 0.0, error="BrokenProcessPool", lost=True))
+    assert [result.state for _, result in search.done] == ["failed"] * 3
+    again = search_of("linear", tmp_path, study, trials=3)
+    run(again, FIT)
+    whole = search_of("linear", tmp_path / "whole", trials=3)
+    run(whole, FIT)
+    assert told(again) == told(whole)
 
 
 def test_drawn_settings_are_given_the_time_that_is_left(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from mfm_pipeline.data import Corpus, Task
 from mfm_pipeline.evaluation import SentimentOptions, score
 from mfm_pipeline.evaluation.metrics import primary_metric
-from mfm_pipeline.search.work import LONGEST_ERROR, Place, do, scores
+from mfm_pipeline.search.work import LONGEST_ERROR, SETTING, Place, do, scores
 from tests.conftest import MakeCorpus
 from tests.search.stand_ins import Linear, LinearOptions, stand_ins, work_of
 
@@ -97,7 +98,7 @@ def test_on_test_the_trivial_prediction_stands_in_and_it_is_said(
     monkeypatch.setattr(LinearOptions, "features", broken)
     result = do(work_of("linear"), corpus)
     assert result.state == "complete" and result.valid == before.valid
-    assert result.error == "1 prediction(s) on test not finite: trivial instead"
+    assert result.error == "1 prediction(s) on test not finite, trivial instead"
     assert result.predictions is not None and before.predictions is not None
     expected = before.predictions.copy()
     expected[row] = np.median(corpus.train.targets.values)
@@ -153,6 +154,7 @@ def test_a_trial_that_others_are_far_ahead_of_is_pruned(corpus: Corpus, tmp_path
             other.report(value, epoch)
         study.tell(other, value)
     trial = study.ask()
+    trial.set_user_attr(SETTING, {})
     place = Place(storage, "one", trial._trial_id, warm_up=2)
     result = do(replace(work_of("epochs"), place=place), corpus)
     assert (result.state, result.error) == ("pruned", "")
@@ -182,4 +184,38 @@ def test_what_cannot_predict_test_is_judged_by_valid_all_the_same(
     monkeypatch.setattr(Linear, "predict", breaks)
     found = do(work_of("linear"), corpus)
     assert found.state == "complete" and found.valid == expected.valid
-    assert "on test not finite: trivial instead" in found.error
+    assert "on test not finite, trivial instead: ValueError: an odd sample" in found.error
+
+
+def test_a_database_that_is_no_longer_this_search_s_costs_pruning_alone(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is: the fit itself comes out as without one."""
+    storage = f"sqlite:///{tmp_path}/studies.db"
+    study = optuna.create_study(storage=storage, study_name="one", direction="maximize")
+    ended, foreign = study.ask(), study.ask()
+    study.tell(ended, 1.0)
+    foreign.set_user_attr(SETTING, {"of": "another search"})
+    places = [
+        Place(storage, "another", 0, 0),
+        Place(storage, "one", ended._trial_id, 0),
+        Place(storage, "one", foreign._trial_id, 0),
+        Place(storage, "one", 99, 0),
+        Place("postgresql://nobody@127.0.0.1:1/nothing", "one", 0, 0),
+    ]
+    alone = do(work_of("epochs"), corpus)
+    for place in places:
+        found = do(replace(work_of("epochs"), place=place), corpus)
+        assert (found.state, found.error) == ("complete", ""), place
+        assert found.valid == alone.valid
+    assert not study.trials[foreign.number].intermediate_values
+    # Lost midway.
+    own = study.ask()
+    own.set_user_attr(SETTING, dict(work_of("epochs").setting))
+
+    def breaks(*_: Any) -> None:
+        raise OperationalError("SELECT", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(optuna.Trial, "report", breaks)
+    found = do(replace(work_of("epochs"), place=Place(storage, "one", own._trial_id, 0)), corpus)
+    assert (found.state, found.error) == ("complete", "")

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 import joblib
 import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from mfm_pipeline.data import Corpus
@@ -110,15 +111,13 @@ class _Processes:
         last = self._work.get(number)
         if last is not None and (error := last.exception()) and self.lost(error):
             self._pools.pop(number).shutdown()
-        if number not in self._pools:
-            self._pools[number] = ProcessPoolExecutor(
-                1,
-                mp_context=self._context,
-                initializer=_begin,
-                initargs=(self._corpus, self._threads, self._gpu(number), self._their_end),
-            )
         with _interrupts_held_back():
-            self._work[number] = self._pools[number].submit(_do_here, work)
+            try:
+                self._work[number] = self._pool(number).submit(_do_here, work)
+            except BrokenProcessPool:
+                # It died while it had nothing to do.
+                self._pools.pop(number).shutdown()
+                self._work[number] = self._pool(number).submit(_do_here, work)
         return self._work[number]
 
     def lost(self, error: BaseException) -> bool:
@@ -136,6 +135,17 @@ class _Processes:
             pool.shutdown(cancel_futures=True)
         self._our_end.close()
         self._their_end.close()
+
+    def _pool(self, number: int) -> Executor:
+        """Return a process, which begins with its first work."""
+        if number not in self._pools:
+            self._pools[number] = ProcessPoolExecutor(
+                1,
+                mp_context=self._context,
+                initializer=_begin,
+                initargs=(self._corpus, self._threads, self._gpu(number), self._their_end),
+            )
+        return self._pools[number]
 
     def _gpu(self, number: int) -> str | None:
         return self._gpus[number % len(self._gpus)] if self._gpus else None
@@ -197,6 +207,8 @@ def _begin(corpus: Path, threads: int, gpu: str | None, parent: Connection) -> N
 def _quieten(threads: int) -> None:
     """Use so many threads, and say nothing: what matters is in each result."""
     torch.set_num_threads(threads)
+    # Of linear algebra and of trees, for as long as the process lives.
+    threadpool_limits(threads)
     # A lock among processes is never given back by one that is ended.
     tqdm.set_lock(threading.RLock())
     logging.disable(logging.ERROR)

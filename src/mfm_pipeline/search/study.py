@@ -14,19 +14,19 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from mfm_pipeline.baselines import BaselineOptions, Choice, Distribution, Space
 from mfm_pipeline.baselines.criterion import Criterion
 from mfm_pipeline.search.results import ResultStore
-from mfm_pipeline.search.work import Place, Result, Work
+from mfm_pipeline.search.work import OUT_OF_TIME, SETTING, Place, Result, Work
 
 TELL = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
-_NUMBER, _SETTING, _SECONDS, _ERROR = "number", "setting", "seconds", "error"
+_NUMBER, _RESULT = "number", "result"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +68,12 @@ class Budget:
 class ModelSearch:
     """What one model tries.
 
-    Its default setting comes first, then what Optuna's tree-structured Parzen estimator draws;
-    the setting that is best on valid is fitted with every seed. What is drawn depends on the
-    seed, the number of the trial and the results so far, so that a search that was broken off
-    goes on as it would have.
+    Its default setting comes first, then what Optuna's tree-structured Parzen estimator draws:
+    nine settings at random, then by the results so far. The setting that is best on valid is
+    fitted with every seed. What is drawn depends on the seed, the number of the trial and,
+    from the eleventh on, those results: one trial after the other and without pruning, a
+    search that was broken off goes on as it would have. Of several side by side the order in
+    which they end decides, too, what is pruned and what is learned from.
 
     Parameters
     ----------
@@ -158,9 +160,10 @@ class ModelSearch:
         self._add(fit, result)
         if trial is None:
             return
-        trial.set_user_attr(_SECONDS, result.seconds)
-        if result.error:
-            trial.set_user_attr(_ERROR, result.error)
+        if not result.lost:
+            # At once, before the state: killed between the two, it is as if it was not recorded.
+            told = {"state": result.state, "seconds": result.seconds, "error": result.error}
+            trial.set_user_attr(_RESULT, told)
         value = self.criterion(result.valid) if result.state == "complete" else None
         self._study.tell(trial, value, TELL[result.state])
         self._plan_seeds()
@@ -183,7 +186,7 @@ class ModelSearch:
         trial = self._study.ask(self._space if number else None)
         setting = {**self._default.model_dump(mode="json"), **trial.params}
         trial.set_user_attr(_NUMBER, number)
-        trial.set_user_attr(_SETTING, setting)
+        trial.set_user_attr(SETTING, setting)
         place = None
         if self._budget.pruning:
             place = Place(
@@ -202,17 +205,31 @@ class ModelSearch:
 
     def _go_on(self) -> None:
         """Take over what the study holds of earlier runs, but for what was broken off."""
-        for trial in self._study.get_trials(deepcopy=False):
+        # The last one of a number counts.
+        for trial in reversed(self._study.get_trials(deepcopy=False)):
             if not trial.state.is_finished():
                 self._study.tell(trial.number, state=TrialState.FAIL)
+                continue
+            told = trial.user_attrs.get(_RESULT)
+            number = trial.user_attrs.get(_NUMBER, -1)
             # Recorded only if it came to an end by itself.
-            elif _SECONDS in trial.user_attrs and trial.user_attrs[_NUMBER] in self._to_try:
-                work = replace(self._template, setting=trial.user_attrs[_SETTING])
-                result = _result_of(trial) or self._results.load(work)
-                if result is not None:
-                    self._to_try.remove(trial.user_attrs[_NUMBER])
-                    self._add(Fit(work, trial.user_attrs[_NUMBER]), result)
+            if told is None or TELL[told["state"]] != trial.state or number not in self._to_try:
+                continue
+            work = replace(self._template, setting=trial.user_attrs[SETTING])
+            complete = told["state"] == "complete"
+            result = self._results.load(work) if complete else Result(**told)
+            if result is not None:
+                self._to_try.remove(number)
+                self._add(Fit(work, number), result)
+        self._try_again_what_was_out_of_time()
         self._plan_seeds()
+
+    def _try_again_what_was_out_of_time(self) -> None:
+        """Give what the clock cut off another go if there is more time now."""
+        for fit, result in [one for one in self.done if one[1].error == OUT_OF_TIME]:
+            if self._time_left() > 0:
+                self.done.remove((fit, result))
+                self._to_try = deque(sorted([*self._to_try, fit.trial]))
 
     def _add(self, fit: Fit, result: Result) -> None:
         insort(self.done, (fit, result), key=lambda one: _order(one[0]))
@@ -236,14 +253,6 @@ class ModelSearch:
 
 def _order(fit: Fit) -> tuple[bool, int, int]:
     return fit.trial < 0, fit.trial, fit.work.training.seed
-
-
-def _result_of(trial: FrozenTrial) -> Result | None:
-    """Return what came of a trial that did not complete; None of one that did."""
-    seconds, error = trial.user_attrs[_SECONDS], trial.user_attrs.get(_ERROR, "")
-    if trial.state == TrialState.PRUNED:
-        return Result("pruned", seconds, error=error)
-    return Result("failed", seconds, error=error) if trial.state == TrialState.FAIL else None
 
 
 def _distribution(one: Distribution) -> BaseDistribution:

@@ -27,6 +27,9 @@ from mfm_pipeline.training import TrainingOptions
 State = Literal["complete", "pruned", "failed"]
 Report = Callable[[Mapping[str, float]], None]
 LONGEST_ERROR = 500
+OUT_OF_TIME = "out of time"
+SETTING = "setting"
+"""Attribute of a trial in its study."""
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -97,6 +100,8 @@ class Result:
         Of the test split, as `Fitted.predict` returns them; not looked at here.
     error : str
         One line: why it did not complete, or what is wrong with what did.
+    lost : bool
+        Whether it was not done, rather than failed: it is done again when a search goes on.
     """
 
     state: State
@@ -105,6 +110,7 @@ class Result:
     valid: Mapping[str, float] = field(default_factory=dict)
     predictions: NDArray[np.float32] | None = None
     error: str = ""
+    lost: bool = False
 
 
 class _PrunedError(Exception):
@@ -135,34 +141,39 @@ def do(work: Work, corpus: Corpus) -> Result:
             valid = _predicted(fitted, corpus.valid)
             if bad := _not_finite(valid, corpus.valid):
                 return Result("failed", seconds, error=f"{bad} prediction(s) on valid not finite")
-            test = _of_test(fitted, corpus, outputs=valid.shape[1])
-            bad = _not_finite(test, corpus.test)
-            return Result(
-                "complete",
-                seconds,
-                fitted.parameters,
-                scores(work, corpus, "valid", valid),
-                test,
-                error=f"{bad} prediction(s) on test not finite: trivial instead" if bad else "",
-            )
+            test, error = _of_test(fitted, corpus, outputs=valid.shape[1])
+            valid_scores = scores(work, corpus, "valid", valid)
+            return Result("complete", seconds, fitted.parameters, valid_scores, test, error)
         except _PrunedError:
             return Result("pruned", monotonic() - start)
         except _OutOfTimeError:
-            return Result("pruned", monotonic() - start, error="out of time")
+            return Result("pruned", monotonic() - start, error=OUT_OF_TIME)
         except MfmError as error:
             return Result("failed", monotonic() - start, error=str(error))
         except Exception as error:
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            line = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
-            return Result("failed", monotonic() - start, error=shorten(line, LONGEST_ERROR))
+            return Result("failed", monotonic() - start, error=_one_line(error))
 
 
-def _of_test(fitted: Fitted, corpus: Corpus, outputs: int) -> NDArray[np.float32]:
-    """Predict the test split; without numbers if that fails, for it must not decide a trial."""
+def _one_line(error: Exception) -> str:
+    """Return an error and the line that it came from."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    line = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+    return shorten(line, LONGEST_ERROR)
+
+
+def _of_test(fitted: Fitted, corpus: Corpus, outputs: int) -> tuple[NDArray[np.float32], str]:
+    """Predict the test split, and say what is wrong with that.
+
+    Without numbers if it fails, for test must not decide a trial.
+    """
+    why = ""
     try:
-        return _predicted(fitted, corpus.test)
-    except Exception:
-        return np.full((len(corpus.test), outputs), np.nan, dtype=np.float32)
+        test = _predicted(fitted, corpus.test)
+    except Exception as error:
+        test = np.full((len(corpus.test), outputs), np.nan, dtype=np.float32)
+        why = f": {_one_line(error)}"
+    bad = _not_finite(test, corpus.test)
+    return test, f"{bad} prediction(s) on test not finite, trivial instead{why}" if bad else ""
 
 
 def scores(
@@ -200,30 +211,46 @@ def _not_finite(predictions: NDArray[np.float32], split: Split) -> int:
 
 def _reporter(work: Work, start: float) -> Report | None:
     """Return what is told every epoch, and stops a trial that is not worth its time."""
-    trial = _trial(work.place) if work.place else None
+    trial = _trial(work) if work.place else None
     if trial is None and work.seconds is None:
         return None
     epoch = 0
 
     def report(costs: Mapping[str, float]) -> None:
-        nonlocal epoch
+        nonlocal epoch, trial
         if work.seconds is not None and monotonic() - start > work.seconds:
             raise _OutOfTimeError
         # A write to the database an epoch: none while there is nothing to decide.
         if trial is not None and work.place is not None and epoch >= work.place.warm_up:
-            trial.report(-costs["valid/task"], epoch)
-            if trial.should_prune():
+            try:
+                trial.report(-costs["valid/task"], epoch)
+                behind = trial.should_prune()
+            except Exception:
+                # Whatever became of the database, the fit goes on.
+                trial, behind = None, False
+            if behind:
                 raise _PrunedError
         epoch += 1
 
     return report
 
 
-def _trial(place: Place) -> optuna.Trial | None:
-    """Return the trial in its study; None where its file is out of reach."""
+def _trial(work: Work) -> optuna.Trial | None:
+    """Return the trial in its study; None where that is out of reach, or is another search's.
+
+    Without it nothing is pruned: that is all that may come of a database which cannot be
+    reached from here, for which drivers are missing, or that only has the same address.
+    """
+    place = work.place
+    assert place is not None
     path = place.storage.removeprefix("sqlite:///")
     if path != place.storage and not Path(path).exists():
         return None
     pruner = optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=place.warm_up)
-    study = optuna.load_study(study_name=place.study, storage=place.storage, pruner=pruner)
-    return optuna.Trial(study, place.trial)
+    try:
+        study = optuna.load_study(study_name=place.study, storage=place.storage, pruner=pruner)
+        trial = optuna.Trial(study, place.trial)
+        own = trial.user_attrs.get(SETTING) == dict(work.setting)
+    except Exception:
+        return None
+    return trial if own else None

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import optuna
@@ -19,12 +20,14 @@ from mfm_pipeline.baselines import BASELINES
 from mfm_pipeline.baselines.adapt import obstacle
 from mfm_pipeline.baselines.criterion import criterion_of
 from mfm_pipeline.data import Corpus
+from mfm_pipeline.datasets.atomic import replacing
 from mfm_pipeline.errors import ParameterError, TrainingError
 from mfm_pipeline.evaluation import EvaluationOptions
 from mfm_pipeline.models import ModelOptions
 from mfm_pipeline.options import key_of, without_password
 from mfm_pipeline.pipelines.provenance import stated
 from mfm_pipeline.pipelines.tags import tag_run
+from mfm_pipeline.pipelines.train_baselines.comparison import NOT_APPLICABLE
 from mfm_pipeline.pipelines.train_baselines.options import BaselineSearchOptions
 from mfm_pipeline.pipelines.train_baselines.tracking import FitLog
 from mfm_pipeline.pipelines.trials import fingerprint, remove_folders
@@ -36,8 +39,7 @@ from mfm_pipeline.training import TrainingOptions
 
 log = logging.getLogger(__name__)
 
-STUDIES = "studies.db"
-NOT_APPLICABLE = "n/a"
+STUDIES, NAME = "studies.db", "name"
 
 
 def search(
@@ -90,6 +92,7 @@ def search(
     searches = {}
     with engine(corpus, options.machines, training) as workers:
         database, storage = _database(options.storage, place, training.resume)
+        own = _own_name(place)
         for name in chosen:
             template = Work(
                 name, {}, training.model_copy(update={"resume": False}), model, sentiment
@@ -105,7 +108,9 @@ def search(
                 space,
                 Budget(options.trials, options.minutes, options.seeds, options.pruning),
                 criterion=criterion,
-                study=_study(database, f"{corpus.name}/{name}/{key_of(content)}", training.resume),
+                study=_study(
+                    database, f"{corpus.name}/{name}/{own}/{key_of(content)}", training.resume
+                ),
                 storage=storage,
                 results=results,
             )
@@ -125,6 +130,15 @@ def search(
         settings={"model": model, "training": training, "baselines": options},
     )
     return table, _predictions(searches, corpus)
+
+
+def _own_name(place: Path) -> str:
+    """Return what tells the studies of this folder from those of others in one database."""
+    path = place / NAME
+    if not path.exists():
+        with replacing(path) as temporary:
+            temporary.write_text(uuid4().hex[:16])
+    return path.read_text()
 
 
 def _study(database: BaseStorage, name: str, resume: bool) -> optuna.Study:
@@ -216,7 +230,7 @@ def _give(
 
 
 def _failed(error: BaseException) -> Result:
-    return Result("failed", 0.0, error=first_line(error))
+    return Result("failed", 0.0, error=first_line(error), lost=True)
 
 
 def _tell(search: ModelSearch) -> None:
