@@ -29,7 +29,9 @@ NOT_TRACKED = "training.resume"
 CHANGEABLE = tuple(
     f"baselines.{name}"
     for name in ("models", "trials", "minutes", "seeds", "workers", "threads", "cluster")
-)
+) + tuple(f"baseline_comparison.{name}" for name in ("draw", "resamples", "level", "seed"))
+# Blocks that may hold anything: what is added or left out is a change as well.
+OPEN = ("baselines.settings", "baselines.spaces")
 # Folders of states to go on from, by the last part of their names in the catalog, or its end.
 TRIALS, CHECKPOINTS = "trials", "checkpoints"
 RUN_FILE = "mlflow_run.json"
@@ -190,9 +192,14 @@ def short(value: Any) -> str:
 
 def _check_unchanged(run_id: str, parameters: Mapping[str, str]) -> None:
     before = mlflow.get_run(run_id).data.params
-    for name, value in parameters.items():
-        if name in before and before[name] != value:
+    # Of other parts of a pipeline a run may have had more or fewer.
+    names = parameters.keys() & before.keys()
+    if any(name.startswith(OPEN) for name in parameters):
+        names |= {name for name in {*parameters, *before} if name.startswith(OPEN)}
+    for name in sorted(names):
+        value, was = parameters.get(name, "not set"), before.get(name, "not set")
+        if value != was:
             raise ParameterError(
-                f"resume: {name} is {value}, but was {before[name]} in the run to go on with; "
+                f"resume: {name} is {value}, but was {was} in the run to go on with; "
                 "start without resume, or with the parameters it began with"
             )

@@ -62,6 +62,21 @@ def test_a_row_a_model_in_the_order_of_the_search(
     assert all(len(line) <= 80 for line in told.splitlines())
 
 
+def test_what_is_wrong_with_fits_of_the_best_setting_is_a_note(
+    make_corpus: MakeCorpus, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = make_corpus()
+    trials, predictions = searched(corpus, NOISE)
+    of_rf = trials["model"] == "rf"
+    trials.loc[trials.index[of_rf & trials["final"]][-1], "error"] = "12 prediction(s) not finite"
+    trials.loc[trials.index[(trials["model"] == "tfn") & ~trials["final"]], "error"] = "of a trial"
+    with caplog.at_level("INFO"):
+        table = comparison.compare(trials, predictions, corpus, PLAIN, OPTIONS).set_index("model")
+    assert table.at["rf", "note"] == "12 prediction(s) not finite"
+    assert table["note"].drop("rf").eq("").all() and table["state"].eq("complete").all()
+    assert "rf: complete, 12 prediction(s) not finite" in caplog.text
+
+
 def test_the_interval_is_that_of_a_loop_over_resamples(make_corpus: MakeCorpus) -> None:
     corpus = make_corpus(targets=2)
     trials, predictions = searched(corpus, {"rf": 2.0, "mfm": 1.0}, seeds=2)

@@ -149,9 +149,7 @@ def _rounded(scores: NDArray[np.float32], sentiment: SentimentOptions) -> NDArra
     """Return the level of each score; without levels, a score on its side of neutral."""
     if sentiment.levels is not None:
         return np.clip(np.round(scores), *sentiment.levels).astype(np.float32)
-    above = scores >= sentiment.neutral
-    if not sentiment.neutral_is_positive:
-        above = scores > sentiment.neutral
+    above = sentiment.positive(scores)
     return np.where(above, sentiment.neutral + 1, sentiment.neutral - 1).astype(np.float32)
 
 

@@ -79,15 +79,12 @@ class Session:
     after_epoch : callable, optional
         Told the costs of every epoch (``valid/task`` among them); what it raises stops the
         fit.
-    progress : bool
-        Whether to show a bar.
     """
 
     training: TrainingOptions
     folder: Path
     model: ModelOptions = field(default_factory=ModelOptions)
     after_epoch: Callable[[Mapping[str, float]], None] | None = None
-    progress: bool = False
 
     @property
     def seed(self) -> int:

@@ -128,7 +128,7 @@ class FieldOptions(HiddenStatesOptions):
             name=self.label,
             cost=_cost,
             after_epoch=session.after_epoch,
-            progress=session.progress,
+            progress=False,
         )
 
 

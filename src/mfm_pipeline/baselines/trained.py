@@ -78,7 +78,7 @@ def train(corpus: Corpus, model: ModelOptions, session: Session) -> Trained:
         session.training,
         session.folder,
         after_epoch=session.after_epoch,
-        progress=session.progress,
+        progress=False,
     )
     return Trained(trained.model)
 
@@ -107,5 +107,5 @@ def train_predictor(
         name=name,
         cost=cost,
         after_epoch=session.after_epoch,
-        progress=session.progress,
+        progress=False,
     )

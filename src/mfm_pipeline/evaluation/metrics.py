@@ -116,11 +116,7 @@ def _sentiment_metrics(true: Array, predicted: Array, options: SentimentOptions)
         levels = [np.clip(np.round(x), low, high) for x in (true, predicted)]
         metrics[f"acc_{high - low + 1}"] = float(accuracy_score(*levels))
 
-    def positive(scores: Array) -> Array:
-        side = np.greater_equal if options.neutral_is_positive else np.greater
-        return np.asarray(side(scores, options.neutral))
-
-    two = _class_metrics(positive(true), positive(predicted))
+    two = _class_metrics(options.positive(true), options.positive(predicted))
     metrics |= {"acc_2": two["acc"], "f1": two["f1"]}
     polar = true != options.neutral
     if polar.any():

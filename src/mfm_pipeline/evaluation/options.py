@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from mfm_pipeline.options import Options
@@ -31,6 +35,11 @@ class SentimentOptions(Options):
         if self.levels and self.levels[0] >= self.levels[1]:
             raise ValueError(f"levels {self.levels} do not rise; expected lowest, highest")
         return self
+
+    def positive(self, scores: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which scores are on the positive side of the two."""
+        side = np.greater_equal if self.neutral_is_positive else np.greater
+        return np.asarray(side(scores, self.neutral))
 
 
 class EvaluationOptions(Options):

@@ -50,9 +50,11 @@ class Resamples:
     def __init__(self, groups: ArrayLike, resamples: int, seed: int) -> None:
         names, group = np.unique(groups, return_inverse=True)
         rng = np.random.default_rng(seed)
-        draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-        self._counts = draws[:, group].astype(np.float32)
-        self._totals = self._counts.sum(axis=1, dtype=np.float64)[:, None]
+        even = np.full(len(names), 1 / len(names))
+        self._counts = [
+            rng.multinomial(len(names), even, size=size).astype(np.uint16)[:, group]
+            for size in _sizes(resamples)
+        ]
 
     def of(self, metric: str, true: ArrayLike, predicted: ArrayLike) -> Array:
         """Return a metric on the samples as they are, and on every resample.
@@ -78,11 +80,16 @@ class Resamples:
     def _means(self, values: Array) -> Array:
         """Return the mean of each column over all samples, and over those of each resample."""
         parts = [values.mean(axis=0, keepdims=True)]
-        for start in range(0, len(self._counts), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            weights = self._counts[block].astype(np.float64)
-            parts.append(weights @ values / self._totals[block])
+        for counts in self._counts:
+            weights = counts.astype(np.float64)
+            parts.append(weights @ values / weights.sum(axis=1, keepdims=True))
         return np.concatenate(parts)
+
+
+def _sizes(resamples: int) -> list[int]:
+    """Return the sizes of blocks."""
+    whole, rest = divmod(resamples, _BLOCK)
+    return [_BLOCK] * whole + [rest] * (rest > 0)
 
 
 def difference(first: Array, second: Array, level: float = 0.95) -> Difference:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -115,8 +116,9 @@ def _named(comparison: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def _note(state: str, note: object) -> str:
-    return "" if state == "complete" else f"{state}: {note}"
+def _note(state: str, note: Any) -> str:
+    told = "" if pd.isna(note) else str(note)
+    return told if state == "complete" else f"{state}: {told}"
 
 
 def _metrics(table: pd.DataFrame) -> list[str]:

@@ -22,6 +22,9 @@ from mfm_pipeline.pipelines.provenance import stated_like
 from mfm_pipeline.pipelines.train_baselines.options import BaselineComparisonOptions
 from mfm_pipeline.pipelines.train_baselines.tracking import log_comparison
 
+NOT_APPLICABLE = "n/a"
+"""State of a model that cannot learn the task."""
+
 log = logging.getLogger(__name__)
 
 
@@ -177,8 +180,7 @@ _MFM_SIDES = f"{MFM}/acc_2"
 
 
 def _sides(draws: Resamples, found: _Predictions, sentiment: SentimentOptions) -> np.ndarray:
-    side = np.greater_equal if sentiment.neutral_is_positive else np.greater
-    true, predicted = (side(values, sentiment.neutral) for values in found)
+    true, predicted = (sentiment.positive(values) for values in found)
     return draws.of("acc", true, predicted)
 
 
@@ -209,22 +211,26 @@ def _row(name: Any, own: pd.DataFrame) -> dict[str, Any]:
     row["trials"] = int((own["trial"] >= 0).sum())
     row["seeds"] = len(final)
     if final.empty:
-        errors = own["error"].dropna()
-        errors = errors[errors != ""]
-        known = first["state"] == "n/a"
-        note = next(iter(errors), "no trial ended")
-        return {**row, "state": "n/a" if known else "failed", "note": note}
+        known = first["state"] == NOT_APPLICABLE
+        note = _errors_of(own.iloc[:1]) if known else _errors_of(own) or "no trial ended"
+        return {**row, "state": NOT_APPLICABLE if known else "failed", "note": note}
     row |= {
         "state": "complete",
         "parameters": int(final["parameters"].iloc[0]),
         "seconds": float(final["seconds"].mean()),
         "setting": final["setting"].iloc[0],
-        "note": "",
+        "note": _errors_of(own[own["final"] | (own["trial"] < 0)]),
     }
     for column in own.columns[own.columns.str.startswith("test/")]:
         metric = column.removeprefix("test/")
         row[metric], row[f"{metric}_sd"] = final[column].mean(), final[column].std()
     return row
+
+
+def _errors_of(rows: pd.DataFrame) -> str:
+    """Return the first thing that is wrong with some fits; '' if nothing is."""
+    errors = rows["error"].dropna()
+    return str(next(iter(errors[errors != ""]), ""))
 
 
 def _warn_of_few(resamples: int, compared: int) -> None:
@@ -265,7 +271,7 @@ def _print(table: pd.DataFrame, corpus: Corpus) -> None:
     ]
     title = f"Models, test, {corpus.label}, {len(corpus.test)} samples (* Holm p < 0.05)"
     print_table(short, title, lead=verdict(table))
-    for (state, note), own in table[table["state"] != "complete"].groupby(["state", "note"]):
+    for (state, note), own in table[table["note"] != ""].groupby(["state", "note"]):
         log.info("%s: %s, %s", ", ".join(own["model"]), state, note)
 
 

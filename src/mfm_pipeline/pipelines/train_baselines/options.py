@@ -31,8 +31,8 @@ class BaselineSearchOptions(Options):
     seeds: int = Field(3, ge=1, description="Final fits: seeds training.seed and on.")
     pruning: bool = Field(
         True,
-        description="Stop trials that are trained by gradient and whose cost on valid is above "
-        "the median of the model's trials at the same epoch.",
+        description="Stop trials that are trained by gradient and whose best cost on valid so far "
+        "is above the median of what the model's finished trials had at that epoch.",
     )
     workers: int | Literal["auto"] = Field(
         "auto", description="Processes; by default one a core, or one a GPU."
