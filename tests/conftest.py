@@ -9,6 +9,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -123,6 +125,19 @@ def kedro_run(*args: str) -> Result:
     """Run a pipeline of the project in the current folder, as the command does."""
     pipelines.set_requested(None)
     return CliRunner().invoke(run, list(args), catch_exceptions=False)
+
+
+def start_run(project: Path, *args: str) -> subprocess.Popen[bytes]:
+    """Begin `kedro run` in a process, and a session, of its own, to be killed."""
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "kedro", "run", *args],
+        cwd=project,
+        env=environment | {"DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +13,8 @@ import mlflow
 import pytest
 import torch
 from safetensors.torch import load_file
+
+from tests.conftest import start_run
 
 EPOCHS = 12
 PARAMETERS = (
@@ -26,19 +26,8 @@ LIMIT_S = 120
 
 
 def start(project: Path, *more: str) -> subprocess.Popen[bytes]:
-    command = [
-        *(sys.executable, "-m", "kedro", "run", "--pipeline=train_mfm"),
-        f"--params={','.join((PARAMETERS, *more))}",
-        "--nodes=training.train",
-    ]
-    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    return subprocess.Popen(
-        command,
-        cwd=project,
-        env=environment | {"DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    parameters = f"--params={','.join((PARAMETERS, *more))}"
+    return start_run(project, "--pipeline=train_mfm", parameters, "--nodes=training.train")
 
 
 @pytest.fixture(scope="module")

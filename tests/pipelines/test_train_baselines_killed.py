@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.conftest import kedro_run
+from tests.conftest import kedro_run, start_run
 from tests.pipelines.baseline_search import timeless, work_here
 from tests.pipelines.conftest import tracking_uri
 
@@ -22,20 +20,6 @@ MODELS = "models=ridge+rf,baselines.trials=2,baselines.seeds=2,training.epochs=2
 SETTINGS = "baselines.settings.rf.trees=400"
 TABLE = "data/07_model_output/sample/baseline_trials.csv"
 STATES = "data/06_models/sample/baselines"
-
-
-def start(project: Path, *more: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "kedro", "run", "--pipeline=train_baselines"]
-    command += ["--nodes=baselines.search", f"--params={','.join((MODELS, SETTINGS, *more))}"]
-    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    return subprocess.Popen(
-        command,
-        cwd=project,
-        env=environment | {"DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
 
 
 def processes_of(session: int) -> list[str]:
@@ -52,7 +36,8 @@ def test_killed_and_resumed(
     shutil.copy(finished / "mlflow.db", project)
     monkeypatch.chdir(project)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri(project))
-    process = start(project)
+    arguments = ("--pipeline=train_baselines", "--nodes=baselines.search")
+    process = start_run(project, *arguments, f"--params={MODELS},{SETTINGS}")
     deadline = time.monotonic() + 120
     while not list((project / STATES).glob("*/result.json")):
         assert process.poll() is None, "the search ended before it could be killed"
@@ -71,7 +56,6 @@ def test_killed_and_resumed(
         time.sleep(0.05)
 
     work_here(monkeypatch)
-    arguments = ("--pipeline=train_baselines", "--nodes=baselines.search")
     resumed = kedro_run(*arguments, f"--params={MODELS},{SETTINGS},resume=true")
     assert resumed.exit_code == 0, resumed.output
     assert (
