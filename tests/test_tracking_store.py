@@ -79,9 +79,8 @@ def test_what_a_run_that_goes_on_may_change(
 ) -> None:
     shutil.copy(finished / "mlflow.db", tmp_path)  # A new one takes seconds.
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    mlflow.set_experiment("resumed")
     began = {k: v for k, v in BEGAN.items() if k not in hooks.CHANGEABLE}
-    with mlflow.start_run() as run:
+    with mlflow.start_run(experiment_id="0") as run:
         mlflow.log_params(began | {"of_a_node": "1", "elsewhere.value": "2"})
     if said is None:
         hooks._check_unchanged(run.info.run_id, now)

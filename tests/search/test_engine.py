@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -258,6 +258,11 @@ def test_a_scheduler_with_two_workers_one_of_which_is_killed(
                 future = workers.submit(work)
             found.append(future.result())
         assert workers.workers == 1
+        unfinished = workers.submit(work_of("rf", trees=20_000))
+        start = time.monotonic()
+    # Whatever they are at, nobody waits for it.
+    assert isinstance(unfinished.exception(LIMIT_S), CancelledError)
+    assert time.monotonic() - start < 15
     # The same numbers, wherever and however often they were worked out: no two at once.
     for number in (0, 3):
         expected = do(works[number], CORPUS)

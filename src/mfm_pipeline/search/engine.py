@@ -11,7 +11,13 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import (
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -35,6 +41,8 @@ ATTEMPTS = 3
 """Times that work is given to a process before it is held to be what kills it."""
 ANSWER_S = 10
 """How long a cluster may take to answer."""
+MOST_WORKERS = 1024
+"""Of a cluster, at once."""
 PATIENCE_S = 60
 """How long a cluster may take to have its first worker."""
 
@@ -237,7 +245,9 @@ class _Cluster:
     def __init__(self, client: Any, address: str, corpus: Corpus, threads: int) -> None:
         self._client, self._address = client, address
         self._corpus, self._threads = corpus, threads
-        self._executor: Executor = client.get_executor(pure=False)
+        # Dask's own executor leaves a future open for ever if the worker that holds its result
+        # dies just as that is fetched.
+        self._waiting = ThreadPoolExecutor(MOST_WORKERS, thread_name_prefix="fit")
         self._scattered: Any = None
 
     @property
@@ -260,7 +270,8 @@ class _Cluster:
             )
         if self._scattered is None:
             self._scattered = self._scatter()
-        return self._executor.submit(_do_there, work, self._scattered, self._threads)
+        task = self._client.submit(_do_there, work, self._scattered, self._threads, pure=False)
+        return self._waiting.submit(task.result)
 
     def lost(self, error: BaseException) -> bool:
         """Return whether workers died with it, or the data on them, which is then sent anew."""
@@ -275,6 +286,11 @@ class _Cluster:
         """Say if there is no worker."""
         if self._client.status == "running" and not self._client.nthreads():
             log.warning("Dask: no worker is left at %s; expected one to come", self._address)
+
+    def close(self) -> None:
+        """End what is being waited for, and forget the work."""
+        self._client.close()
+        self._waiting.shutdown(wait=False, cancel_futures=True)
 
     def _scatter(self) -> Any:
         self.check()
@@ -301,11 +317,12 @@ def _on_cluster(corpus: Corpus, address: str, threads: int) -> Iterator[Engine]:
             f"baselines.cluster is {address}: no Dask scheduler answers there; expected an "
             "address as dask scheduler prints it, tcp://host:8786"
         ) from error
+    cluster = _Cluster(client, address, corpus, threads)
     try:
         _wait_for_workers(client, address)
-        yield _Cluster(client, address, corpus, threads)
+        yield cluster
     finally:
-        client.close()
+        cluster.close()
 
 
 def _wait_for_workers(client: Any, address: str) -> None:
