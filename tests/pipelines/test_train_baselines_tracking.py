@@ -104,7 +104,7 @@ def tracked(
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     with mlflow.start_run(experiment_id="0") as run:
         query = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
-        yield lambda: mlflow.search_runs(filter_string=query, output_format="list")
+        yield lambda: mlflow.search_runs(["0"], query, output_format="list")
 
 
 def test_every_fit_is_a_run_inside_the_one_of_the_search(
