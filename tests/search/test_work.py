@@ -148,7 +148,7 @@ def test_without_its_database_a_trial_runs_to_its_end(corpus: Corpus, tmp_path: 
 def test_a_trial_that_others_are_far_ahead_of_is_pruned(corpus: Corpus, tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path}/studies.db"
     study = optuna.create_study(storage=storage, study_name="one", direction="maximize")
-    for value in (1e6, 2e6):
+    for value in (1e6, 2e6, 3e6):
         other = study.ask()
         for epoch in range(6):
             other.report(value, epoch)
@@ -158,7 +158,7 @@ def test_a_trial_that_others_are_far_ahead_of_is_pruned(corpus: Corpus, tmp_path
     place = Place(storage, "one", trial._trial_id, warm_up=2)
     result = do(replace(work_of("epochs"), place=place), corpus)
     assert (result.state, result.error) == ("pruned", "")
-    assert study.trials[2].intermediate_values == {2: -0.5}
+    assert study.trials[3].intermediate_values == {2: -0.5}
 
 
 def test_nothing_is_left_in_temporary_folders(

@@ -194,7 +194,7 @@ class ModelSearch:
                 self._study.study_name,
                 # As `optuna.Trial` takes it; it has no public name.
                 trial._trial_id,
-                warm_up=self._template.training.epochs // 3,
+                warm_up=self._template.training.epochs // 2,
             )
         # The default setting is given all the time that it takes.
         seconds = self._time_left() if number else None

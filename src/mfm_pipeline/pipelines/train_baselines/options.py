@@ -32,7 +32,7 @@ class BaselineSearchOptions(Options):
     pruning: bool = Field(
         True,
         description="Stop trials that are trained by gradient and whose best cost on valid so far "
-        "is above the median of what the model's finished trials had at that epoch.",
+        "is among the worst quarter of what the model's finished trials had at that epoch.",
     )
     workers: int | Literal["auto"] = Field(
         "auto", description="Processes; by default one a core, or one a GPU."
