@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,14 +92,26 @@ def test_the_interval_is_that_of_a_loop_over_resamples(make_corpus: MakeCorpus) 
         for name, own in predictions.groupby("model")
     }
 
-    def scored(name: str, index: np.ndarray) -> float:
-        return float(np.mean([pearson_r(true[index], own[index]) for true, own in columns[name]]))
+    def r(true: np.ndarray, own: np.ndarray) -> float:
+        return pearson_r(true, own)
+
+    def saved(true: np.ndarray, own: np.ndarray) -> float:
+        return -float(np.mean(np.abs(true - own)))
 
     drawn = [np.repeat(np.arange(n), row) for row in counts]
-    differences = [scored("mfm", index) - scored("rf", index) for index in drawn]
-    low, high = np.quantile(differences, [0.025, 0.975])
-    found = table.loc["rf", ["difference_low", "difference_high"]].tolist()
-    assert found == pytest.approx([low, high], abs=1e-5)
+    for metric, prefix in ((r, ""), (saved, "mae_")):
+
+        def ahead(index: np.ndarray, metric: Callable[..., float] = metric) -> float:
+            mfm, rf = (
+                np.mean([metric(true[index], own[index]) for true, own in columns[name]])
+                for name in ("mfm", "rf")
+            )
+            return float(mfm - rf)
+
+        low, high = np.quantile([ahead(index) for index in drawn], [0.025, 0.975])
+        names = [f"{prefix}difference{which}" for which in ("", "_low", "_high")]
+        found = table.loc["rf", names].tolist()
+        assert found == pytest.approx([ahead(np.arange(n)), low, high], abs=1e-5)
 
 
 def test_videos_are_drawn_whole_by_wish(make_corpus: MakeCorpus) -> None:
@@ -130,6 +143,9 @@ def test_what_only_classifies_is_compared_by_sides(make_corpus: MakeCorpus) -> N
     table = comparison.compare(trials, predictions, corpus, SENTIMENT, OPTIONS).set_index("model")
     assert table["compared"].to_dict() == {**dict.fromkeys(NOISE, "r"), "hcrf": "acc_2"}
     assert pd.isna(table.at["hcrf", "r"]) and pd.isna(table.at["hcrf", "mae"])
+    assert table["mae_difference"].notna().to_dict() == {
+        name: name not in ("hcrf", "mfm") for name in NOISE
+    }
     expected = table.at["mfm", "acc_2"] - table.at["hcrf", "acc_2"]
     assert table.at["hcrf", "difference"] == pytest.approx(expected)
 

@@ -66,7 +66,9 @@ def compare(
         and its ``<metric>_sd`` over seeds; ``compared``, the metric of the comparison: the
         primary one, or of models that only classify a score ``acc_2``; ``difference`` of MFM
         and the model, ``difference_low``, ``difference_high``, ``p_value`` of a paired
-        bootstrap over test samples or videos, ``p_holm`` corrected for all models;
+        bootstrap over test samples or videos, ``p_holm`` corrected for all models; of values
+        ``mae_difference``, ``mae_difference_low``, ``mae_difference_high``, by how much the
+        mean absolute error of MFM is the smaller;
         ``setting`` (JSON); ``note``, why there are no numbers.
     """
     rows = [_row(name, own) for name, own in trials.groupby("model", sort=False)]
@@ -74,14 +76,28 @@ def compare(
     metrics = [c.removeprefix("test/") for c in trials.columns if c.startswith("test/")]
     order = ["model", "label", "family", "state", "trials", "seeds", "parameters", "seconds"]
     order += [name for metric in metrics for name in (metric, f"{metric}_sd")]
-    order += ["compared", *_COLUMNS.values(), "p_holm", "setting", "note"]
+    order += ["compared", *_COLUMNS.values(), "p_holm"]
+    of_values = corpus.train.targets.task == "regression"
+    order += [*_ERROR_COLUMNS.values()] if of_values else []
+    order += ["setting", "note"]
     table = table.reindex(columns=order)
-    scores = _resampled(table, predictions, corpus, evaluation.sentiment, options)
+    draws = _draws(corpus, options)
+    scores = _resampled(table, predictions, corpus, evaluation.sentiment, draws)
     found = {name: _against_mfm(scores, name, options.level) for name in table["model"]}
     table["compared"] = [_metric_of(scores, name) for name in table["model"]]
     for field, column in _COLUMNS.items():
         table[column] = [np.nan if one is None else getattr(one, field) for one in found.values()]
     table["p_holm"] = holm(table["p_value"].tolist())
+    if of_values:
+        # The smaller error is the better, as the higher score is.
+        errors = {
+            str(name): _Scored("mae", -draws.of("mae", *_of_model(own, len(corpus.test))))
+            for name, own in predictions.groupby("model", sort=False)
+            if name in scores and scores[str(name)].metric == "r"
+        }
+        saved = [_against_mfm(errors, name, options.level) for name in table["model"]]
+        for field, column in _ERROR_COLUMNS.items():
+            table[column] = [np.nan if one is None else getattr(one, field) for one in saved]
     _warn_of_few(options.resamples, table["p_value"].count())
     log_comparison(table)
     _print(table, corpus)
@@ -94,6 +110,7 @@ _COLUMNS = {
     "high": "difference_high",
     "p_value": "p_value",
 }
+_ERROR_COLUMNS = {f: f"mae_{c}" for f, c in _COLUMNS.items() if f != "p_value"}
 
 
 def plot_scores(comparison: pd.DataFrame, corpus: Corpus) -> Figure:
@@ -113,7 +130,8 @@ def plot_ranks(
 ) -> Figure:
     """Draw the mean rank of each model over targets, with its interval over resamples."""
     metric = _main_metric(comparison, corpus)
-    scores = _resampled(comparison, predictions, corpus, evaluation.sentiment, options)
+    draws = _draws(corpus, options)
+    scores = _resampled(comparison, predictions, corpus, evaluation.sentiment, draws)
     known = [name for name in comparison["model"] if _metric_of(scores, name) == metric]
     # Models × resamples × targets; the best is first.
     values = np.stack([scores[name].values for name in known])
@@ -144,19 +162,21 @@ class _Scored(NamedTuple):
     values: np.ndarray
 
 
+def _draws(corpus: Corpus, options: BaselineComparisonOptions) -> Resamples:
+    ids = corpus.test.ids.tolist()
+    groups = [video_of(key) for key in ids] if options.draw == "videos" else range(len(ids))
+    return Resamples(groups, options.resamples, options.seed)
+
+
 def _resampled(
     table: pd.DataFrame,
     predictions: pd.DataFrame,
     corpus: Corpus,
     sentiment: SentimentOptions | None,
-    options: BaselineComparisonOptions,
+    draws: Resamples,
 ) -> dict[str, _Scored]:
     """Score every model on the same resamples; of those that only classify, sides."""
-    task = corpus.train.targets.task
-    metric = primary_metric(task)
-    ids = corpus.test.ids.tolist()
-    groups = [video_of(key) for key in ids] if options.draw == "videos" else range(len(ids))
-    draws = Resamples(groups, options.resamples, options.seed)
+    metric = primary_metric(corpus.train.targets.task)
     values = table["model"][table[metric].notna()] if metric in table else ()
     classify = set(table["model"]).difference(values)
     scored = {}
