@@ -249,3 +249,13 @@ def test_images_without_modalities_are_black() -> None:
     assert inputs.present[name].tolist() == [False, True, True, True]
     assert not lost.values[name][[0, 3]].any()
     assert torch.equal(lost.values[name][1:3], inputs.gather().values[name][1:3])
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 100])
+def test_batches_are_the_samples_in_their_order(size: int) -> None:
+    split = ragged_split()
+    inputs = Inputs.from_split(split)
+    batches = list(inputs.batches(size))
+    assert [len(batch) for batch in batches[:-1]] == [size] * (len(batches) - 1)
+    for name, values in inputs.values.items():
+        torch.testing.assert_close(torch.cat([batch.values[name] for batch in batches]), values)

@@ -197,9 +197,8 @@ class Features:
 
 
 def _states(network: UnimodalConvolutions, split: Split) -> dict[str, NDArray[np.float64]]:
-    inputs = Inputs.from_split(split)
     with torch.inference_mode():
-        parts = [network.states(inputs[at]) for at in torch.split(torch.arange(len(split)), BATCH)]
+        parts = [network.states(batch) for batch in Inputs.from_split(split).batches(BATCH)]
     return {
         name: torch.cat([part[name] for part in parts]).numpy().astype(np.float64)
         for name in network.modalities

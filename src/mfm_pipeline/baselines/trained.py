@@ -16,10 +16,7 @@ from mfm_pipeline.baselines.base import BaselineOptions, Session
 from mfm_pipeline.data import Corpus, Split
 from mfm_pipeline.models import MFM, Inputs, ModelOptions
 from mfm_pipeline.training import TrainedPredictor, fit, fit_predictor
-from mfm_pipeline.training.predictor import Cost
-
-BATCH = 1024
-"""Samples that are predicted at once."""
+from mfm_pipeline.training.predictor import BATCH, Cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +38,8 @@ class Trained:
 
     def predict(self, split: Split) -> NDArray[np.floating[Any]]:
         """Return values in target units, or probabilities of classes or labels."""
-        inputs = Inputs.from_split(split)
         with torch.inference_mode():
-            parts = [
-                self.model.predict(inputs[at])
-                for at in torch.split(torch.arange(len(split)), BATCH)
-            ]
+            parts = [self.model.predict(b) for b in Inputs.from_split(split).batches(BATCH)]
         return np.asarray(torch.cat(parts).numpy())
 
 

@@ -193,19 +193,15 @@ def completed_batches(
     infer: Complete, split: Split, batch_size: int
 ) -> Iterator[tuple[Inputs, Completed]]:
     """Infer what the samples of a split lack, batch by batch in their order."""
-    inputs = Inputs.from_split(split)
     with torch.inference_mode():
-        for positions in torch.split(torch.arange(len(split)), batch_size):
-            batch = inputs[positions]
+        for batch in Inputs.from_split(split).batches(batch_size):
             yield batch, infer(batch)
 
 
 def _batches(model: MFM, split: Split, batch_size: int) -> Iterator[tuple[Inputs, MfmOutput]]:
-    inputs = Inputs.from_split(split)
     model.eval()
     with torch.inference_mode():
-        for positions in torch.split(torch.arange(len(split)), batch_size):
-            batch = inputs[positions]
+        for batch in Inputs.from_split(split).batches(batch_size):
             yield batch, model(batch)
 
 

@@ -43,8 +43,8 @@ def infer_latents(
     """
     parts: dict[str, list[Tensor]] = {name: [] for name in model.latents}
     with _generating(model) as device:
-        for positions in torch.split(torch.arange(len(inputs)), batch_size):
-            for name, latent in model.encode(inputs[positions].to(device)).items():
+        for batch in inputs.batches(batch_size):
+            for name, latent in model.encode(batch.to(device)).items():
                 parts[name].append(latent.sample.cpu())
     return {name: torch.cat(tensors) for name, tensors in parts.items()}
 
@@ -263,9 +263,9 @@ def generate_missing(
         )
     parts: list[Tensor] = []
     with _generating(model) as device:
-        for positions in torch.split(torch.arange(len(inputs)), batch_size):
-            batch = observing(inputs[positions], observed).to(device)
-            inferred = complete(model, batch) if infer is None else infer(batch)
+        for batch in inputs.batches(batch_size):
+            seen = observing(batch, observed).to(device)
+            inferred = complete(model, seen) if infer is None else infer(seen)
             parts.append(inferred.latents[DISCRIMINATIVE].cpu())
     return generate_given(
         model,

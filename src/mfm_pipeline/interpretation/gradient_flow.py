@@ -62,8 +62,8 @@ def gradient_flow(model: MFM, inputs: Inputs, *, batch_size: int = BATCH_SIZE) -
     parts: dict[str, list[Tensor]] = {name: [] for name in model.modalities}
     steps = next((mask.shape[1] for mask in inputs.steps.values()), model.steps)
     with evaluating(model), torch.no_grad():
-        for positions in torch.split(torch.arange(len(inputs)), batch_size):
-            latents = model.encode(inputs[positions])
+        for batch in inputs.batches(batch_size):
+            latents = model.encode(batch)
             factors = model.factorize({name: latent.sample for name, latent in latents.items()})
             for name, generative in factors.generative.items():
                 decoder: Decoder = model.decoders[name]  # type: ignore[assignment]

@@ -79,11 +79,9 @@ def observe(model: MFM, split: Split, *, batch_size: int = 256) -> dict[str, Obs
     dict of str to Observations
         By modality that the model generates, in its order.
     """
-    inputs = Inputs.from_split(split)
     parts: dict[str, list[Observations]] = {name: [] for name in model.modalities}
     with evaluating(model), torch.inference_mode():
-        for positions in torch.split(torch.arange(len(inputs)), batch_size):
-            batch = inputs[positions]
+        for batch in Inputs.from_split(split).batches(batch_size):
             output = model(batch)
             for name, values in output.reconstructions.items():
                 kept = batch.present[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -97,6 +97,11 @@ class Inputs:
         chosen = self._map(select)
         images = {name: one._replace(rows=one.rows[index]) for name, one in self.images.items()}
         return replace(chosen, images=images).gather()
+
+    def batches(self, size: int) -> Iterator[Inputs]:
+        """Return the samples in their order, `size` at once, the last ones fewer."""
+        for positions in torch.split(torch.arange(len(self)), size):
+            yield self[positions]
 
     def gather(self) -> Inputs:
         """Return the same samples with every image among the values."""

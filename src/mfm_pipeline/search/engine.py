@@ -340,9 +340,13 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def _do_there(work: Work, corpus: Corpus, threads: int) -> Result:
-    with _ONE_AT_A_TIME:
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
         _quieten(threads)
-        return do(work, corpus)
+        try:
+            return do(work, corpus)
+        finally:
+            # The worker has things of its own to say.
+            logging.disable(logging.NOTSET)
 
 
 def error_of(future: Future[Result]) -> BaseException | None:

@@ -79,11 +79,8 @@ class TrainedPredictor:
         -------
         ndarray of float32, shape (n, outputs)
         """
-        inputs = Inputs.from_split(split)
         with torch.inference_mode():
-            raw = torch.cat(
-                [self.network(inputs[at]) for at in torch.split(torch.arange(len(split)), BATCH)]
-            )
+            raw = torch.cat([self.network(b) for b in Inputs.from_split(split).batches(BATCH)])
             if self.task == "multiclass":
                 raw = raw.softmax(dim=1)
             elif self.task == "multilabel":

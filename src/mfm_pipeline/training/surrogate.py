@@ -174,7 +174,7 @@ def network_name(patterns: tuple[Pattern, ...]) -> str:
 @torch.no_grad()
 def _latents(full: MFM, inputs: Inputs) -> dict[str, torch.Tensor]:
     full.eval()
-    parts = [full.encode(inputs[rows]) for rows in torch.split(torch.arange(len(inputs)), BATCH)]
+    parts = [full.encode(batch) for batch in inputs.batches(BATCH)]
     return {name: torch.cat([part[name].mean for part in parts]) for name in parts[0]}
 
 

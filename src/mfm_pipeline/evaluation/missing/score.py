@@ -52,8 +52,7 @@ def infer(method: Method, split: Split, holes: Holes, batch_size: int) -> Inferr
     known: list[BoolArray] = []
     errors: dict[str, list[NDArray[Any]]] = {}
     with torch.inference_mode():
-        for positions in torch.split(torch.arange(len(split)), batch_size):
-            batch, true = seen[positions], truth[positions]
+        for batch, true in zip(seen.batches(batch_size), truth.batches(batch_size), strict=True):
             completed = method(batch)
             predictions.append(completed.prediction)
             known.append(completed.inferred_by != NOTHING)
