@@ -20,6 +20,8 @@ def test_a_range_rises_and_has_a_logarithm_above_zero() -> None:
     with pytest.raises(ParameterError, match="low is 0; expected above 0 with log"):
         Range(low=0, high=5, log=True)
     assert type(Range(low=1, high=8).low) is int
+    with pytest.raises(ParameterError, match=r"of is \(\): "):
+        Choice(of=())
 
 
 def test_a_choice_is_of_something() -> None:

@@ -12,6 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mfm_pipeline.data import Corpus
+from mfm_pipeline.pipelines.trials import fingerprint
+from mfm_pipeline.search.results import ResultStore
+from mfm_pipeline.search.work import Result, Work, do
 from tests.conftest import kedro_run, start_run
 from tests.pipelines.baseline_search import timeless, work_here
 from tests.pipelines.conftest import tracking_uri
@@ -49,21 +53,24 @@ def test_killed_and_resumed(
     assert "another run is at work there; expected one at a time" in other.output
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    before = {path: path.stat().st_mtime_ns for path in (project / STATES).glob("*/result.json")}
+    before = {path.parent.name for path in (project / STATES).glob("*/result.json")}
     assert not (project / TABLE).exists()
     while processes_of(process.pid):
         assert time.monotonic() < deadline, "processes outlive the search"
         time.sleep(0.05)
 
-    work_here(monkeypatch)
+    again: list[str] = []
+
+    def count(work: Work, corpus: Corpus) -> Result:
+        again.append(ResultStore(project / STATES, fingerprint(corpus)).key(work))
+        return do(work, corpus)
+
+    work_here(monkeypatch, count)
     resumed = kedro_run(*arguments, f"--params={MODELS},{SETTINGS},resume=true")
     assert resumed.exit_code == 0, resumed.output
-    assert (
-        before.items()
-        <= {
-            path: path.stat().st_mtime_ns for path in (project / STATES).glob("*/result.json")
-        }.items()
-    )
+    # Two trials and a further seed of each.
+    assert len(again) == len(set(again)) == 6 - len(before)
+    assert before.isdisjoint(again)
     table = timeless(pd.read_csv(project / TABLE))
     whole = kedro_run(*arguments, f"--params={MODELS},{SETTINGS}")
     assert whole.exit_code == 0, whole.output

@@ -27,6 +27,8 @@ __all__ = ["stand_ins"]
         ({"spaces": {"linear": {"penalti": [1]}}}, "'penalti' is none; it has penalty, "),
         ({"spaces": {"linear": {"power": [1, 9]}}}, "linear: power is 9: "),
         ({"spaces": {"linear": {"penalty": {"low": -1, "high": 1}}}}, "linear: penalty is -1: "),
+        ({"spaces": {"linear": {"power": {"low": 1.0, "high": 3.0}}}}, "linear: power is 1.63"),
+        ({"spaces": {"linear": {"power": {"low": 1, "high": 3.0}}}}, "linear: power is 1.63"),
         ({"spaces": {"linear": {"penalty": {"low": 2, "high": 1}}}}, "high is 1; expected at leas"),
         ({"spaces": {"linear": {"penalty": 3}}}, "linear.penalty is 3: expected a list of values"),
         ({"spaces": {"linear": {"penalty": {"low": 3}}}}, "linear.penalty: 'high' is missing"),

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfm_pipeline.baselines import Choice, Range
 from mfm_pipeline.baselines.criterion import Criterion
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.search.study import Fit, ModelSearch
@@ -296,6 +295,8 @@ def test_drawn_settings_are_given_the_time_that_is_left(tmp_path: Path) -> None:
     search.record(first, Result("failed", 20.0, error=""))
     second = search.next()
     assert second is not None and second.work.seconds == pytest.approx(40)
+    third = search.next(side_by_side=4)
+    assert third is not None and third.work.seconds == pytest.approx(10)
 
 
 @pytest.mark.parametrize("state", ["failed", "pruned"])
@@ -366,12 +367,3 @@ def _with_shuffled_test(corpus: Corpus) -> Corpus:
     assert (values != test.targets.values).any()
     targets = replace(test.targets, values=values)
     return replace(corpus, splits={**corpus.splits, "test": replace(test, targets=targets)})
-
-
-def test_ranges_and_choices() -> None:
-    with pytest.raises(Exception, match="high is 1; expected at least low, 2"):
-        Range(low=2, high=1)
-    with pytest.raises(Exception, match="low is 0; expected above 0 with log"):
-        Range(low=0, high=1, log=True)
-    with pytest.raises(Exception, match="of is "):
-        Choice(of=())

@@ -11,12 +11,13 @@ import optuna
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from mfm_pipeline.baselines import Session
 from mfm_pipeline.data import Corpus, Task
 from mfm_pipeline.evaluation import SentimentOptions, score
 from mfm_pipeline.evaluation.metrics import primary_metric
 from mfm_pipeline.search.work import LONGEST_ERROR, SETTING, Place, do, scores
 from tests.conftest import MakeCorpus
-from tests.search.stand_ins import Linear, LinearOptions, stand_ins, work_of
+from tests.search.stand_ins import EpochsOptions, Linear, LinearOptions, stand_ins, work_of
 
 pytestmark = pytest.mark.usefixtures("stand_ins")
 __all__ = ["stand_ins"]
@@ -145,20 +146,55 @@ def test_without_its_database_a_trial_runs_to_its_end(corpus: Corpus, tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_trial_that_others_are_far_ahead_of_is_pruned(corpus: Corpus, tmp_path: Path) -> None:
-    storage = f"sqlite:///{tmp_path}/studies.db"
+def beside(storage: str, *others: float) -> tuple[optuna.Study, Place]:
+    """Return a study with trials of these scores, and the place of another one in it."""
     study = optuna.create_study(storage=storage, study_name="one", direction="maximize")
-    for value in (1e6, 2e6, 3e6):
+    for value in others:
         other = study.ask()
         for epoch in range(6):
             other.report(value, epoch)
         study.tell(other, value)
     trial = study.ask()
     trial.set_user_attr(SETTING, {})
-    place = Place(storage, "one", trial._trial_id, warm_up=2)
+    return study, Place(storage, "one", trial._trial_id, warm_up=2)
+
+
+def test_a_trial_that_others_are_far_ahead_of_is_pruned(corpus: Corpus, tmp_path: Path) -> None:
+    study, place = beside(f"sqlite:///{tmp_path}/studies.db", 1e6, 2e6, 3e6)
     result = do(replace(work_of("epochs"), place=place), corpus)
     assert (result.state, result.error) == ("pruned", "")
     assert study.trials[3].intermediate_values == {2: -0.5}
+
+
+@pytest.mark.parametrize(("early", "state"), [(0.1, "complete"), (0.6, "pruned")])
+def test_what_was_best_early_is_what_counts(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, early: float, state: str
+) -> None:
+    """As of its epochs the best one is kept."""
+
+    def fit(self: EpochsOptions, corpus: Corpus, session: Session) -> Linear:
+        assert session.after_epoch is not None
+        for cost in (0.9, early, 0.7, 0.8, 0.9, 0.9):
+            session.after_epoch({"valid/task": cost})
+        return LinearOptions().fit(corpus, session)
+
+    monkeypatch.setattr(EpochsOptions, "fit", fit)
+    _, place = beside(f"sqlite:///{tmp_path}/studies.db", -0.5, -0.5, -0.5)
+    assert do(replace(work_of("epochs"), place=place), corpus).state == state
+
+
+def test_one_of_several_trainings_is_stopped_by_the_clock_alone(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = EpochsOptions.fit
+    monkeypatch.setattr(
+        EpochsOptions, "fit", lambda self, corpus, session: fit(self, corpus, session.part("a"))
+    )
+    study, place = beside(f"sqlite:///{tmp_path}/studies.db", 1e6, 2e6, 3e6)
+    work = replace(work_of("epochs"), place=place)
+    assert do(work, corpus).state == "complete"
+    assert not study.trials[3].intermediate_values
+    assert do(replace(work, seconds=1e-9), corpus).error == "out of time"
 
 
 def test_nothing_is_left_in_temporary_folders(

@@ -166,9 +166,8 @@ def _fit_labels(options: BaselineOptions, corpus: Corpus, session: Session) -> L
                 Typical(np.bincount(classes["train"][:1], minlength=2).astype(np.float64))
             )
             continue
-        own = replace(session, folder=session.folder / f"label_{column}")
         one = _of_classes(corpus, classes, (f"not {name}", name))
-        fitted.append(options.fit(one, own))
+        fitted.append(options.fit(one, session.part(f"label_{column}")))
     return Labels(fitted)
 
 

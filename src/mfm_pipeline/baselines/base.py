@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -77,8 +77,8 @@ class Session:
     model : ModelOptions
         Of MFM; other models take from it what they share with it, if anything.
     after_epoch : callable, optional
-        Told the costs of every epoch (``valid/task`` among them); what it raises stops the
-        fit.
+        Told the costs of every epoch (``valid/task`` among them), or nothing where that is
+        one of several trainings; what it raises stops the fit.
     """
 
     training: TrainingOptions
@@ -90,6 +90,15 @@ class Session:
     def seed(self) -> int:
         """Of whatever is drawn."""
         return self.training.seed
+
+    def part(self, name: str) -> Session:
+        """Return the session of one of several trainings, by whose costs no fit is stopped."""
+        tell = self.after_epoch
+        return replace(
+            self,
+            folder=self.folder / name,
+            after_epoch=None if tell is None else lambda _: tell({}),
+        )
 
 
 class Fitted(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -72,7 +71,7 @@ class SelectAdditiveOptions(TrainedOptions):
         first = train_predictor(
             corpus,
             build,
-            replace(session, folder=session.folder / "label"),
+            session.part("label"),
             name=self.label,
         )
         network = cast("SelectAdditive", first.network)
@@ -88,7 +87,7 @@ class SelectAdditiveOptions(TrainedOptions):
         return train_predictor(
             corpus,
             noisy,
-            replace(session, folder=session.folder / "noise"),
+            session.part("noise"),
             name=f"{self.label}, with noise",
         )
 

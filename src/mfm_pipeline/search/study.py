@@ -140,13 +140,18 @@ class ModelSearch:
         ]
         return max(scored, key=lambda one: one[:2])[2] if scored else None
 
-    def next(self) -> Fit | None:
+    def next(self, side_by_side: int = 1) -> Fit | None:
         """Return what to fit next; None while that depends on what is in progress, or at the end.
 
         Further seeds wait for all trials.
+
+        Parameters
+        ----------
+        side_by_side : int
+            Fits of this model that go on at once, and share the time that is left.
         """
         if self._searching:
-            return self._ask()
+            return self._ask(side_by_side)
         if not self._further:
             return None
         fit = self._further.popleft()
@@ -178,7 +183,7 @@ class ModelSearch:
         if self._further is None and not self._in_progress and not self._searching:
             self._further = deque(self._seeds())
 
-    def _ask(self) -> Fit:
+    def _ask(self, side_by_side: int) -> Fit:
         number = self._to_try.popleft()
         # Small seeds side by side begin alike.
         (seed,) = np.random.SeedSequence([self._template.training.seed, number]).generate_state(1)
@@ -197,7 +202,7 @@ class ModelSearch:
                 warm_up=self._template.training.epochs // 2,
             )
         # The default setting is given all the time that it takes.
-        seconds = self._time_left() if number else None
+        seconds = self._time_left() / side_by_side if number else None
         work = replace(self._template, setting=setting, place=place, seconds=seconds)
         fit = Fit(work, number)
         self._in_progress[fit] = trial

@@ -6,6 +6,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from textwrap import shorten
 from time import monotonic
@@ -217,16 +218,20 @@ def _reporter(work: Work, start: float) -> Report | None:
     trial = _trial(work) if work.place else None
     if trial is None and work.seconds is None:
         return None
-    epoch = 0
+    epoch, best = 0, inf
 
     def report(costs: Mapping[str, float]) -> None:
-        nonlocal epoch, trial
+        nonlocal epoch, best, trial
         if work.seconds is not None and monotonic() - start > work.seconds:
             raise _OutOfTimeError
+        if not costs:
+            return
+        # The epoch that is kept is the best one, not the last.
+        best = min(best, costs["valid/task"])
         # A write to the database an epoch: none while there is nothing to decide.
         if trial is not None and work.place is not None and epoch >= work.place.warm_up:
             try:
-                trial.report(-costs["valid/task"], epoch)
+                trial.report(-best, epoch)
                 behind = trial.should_prune()
             except Exception:
                 # Whatever became of the database, the fit goes on.

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from math import ceil
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -222,9 +223,9 @@ def _give(
 ) -> Iterator[tuple[ModelSearch, Fit]]:
     """Yield what to do next: one fit a model at a time, unless there are workers to spare."""
     open_ones = [search for search in searches.values() if not search.finished]
-    each = max(1, workers // max(1, len(open_ones)))
+    each = ceil(workers / max(1, len(open_ones)))
     for search in open_ones:
-        while busy < workers and search.in_progress < each and (fit := search.next()) is not None:
+        while busy < workers and search.in_progress < each and (fit := search.next(each)):
             busy += 1
             yield search, fit
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -32,7 +33,8 @@ class BaselineSearchOptions(Options):
     pruning: bool = Field(
         True,
         description="Stop trials that are trained by gradient and whose best cost on valid so far "
-        "is among the worst quarter of what the model's finished trials had at that epoch.",
+        "is, from the middle of training on, among the worst quarter of what the model's finished "
+        "trials had at that epoch; not of models that are trained in several parts.",
     )
     workers: int | Literal["auto"] = Field(
         "auto", description="Processes; by default one a core, or one a GPU."
@@ -97,7 +99,7 @@ class BaselineSearchOptions(Options):
                 if field not in type(default).model_fields:
                     known = ", ".join(type(default).model_fields) or "nothing"
                     raise ValueError(f"spaces.{name}: '{field}' is none; it has {known}")
-                for value in one.of if isinstance(one, Choice) else (one.low, one.high):
+                for value in one.of if isinstance(one, Choice) else _some_of(one):
                     _checked(name, type(default), {**default.model_dump(), field: value})
         return self
 
@@ -127,6 +129,13 @@ class BaselineComparisonOptions(Options):
     resamples: int = Field(2000, ge=100, description="Draws of as many as there are.")
     level: float = Field(0.95, gt=0, lt=1, description="Of intervals.")
     seed: int = Field(0, ge=0, lt=2**31)
+
+
+def _some_of(one: Range) -> tuple[int | float, ...]:
+    """Return its ends, and of floats one between them that no integer is."""
+    if isinstance(one.low, int) and isinstance(one.high, int):
+        return one.low, one.high
+    return one.low, one.high, one.low + (one.high - one.low) / math.pi
 
 
 def _distribution(name: str, field: str, given: Any) -> Any:
