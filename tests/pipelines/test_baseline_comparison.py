@@ -14,11 +14,13 @@ from scipy.stats import rankdata
 
 from mfm_pipeline.data import Corpus, Task
 from mfm_pipeline.datasets import StatedTableDataset
+from mfm_pipeline.errors import DataError, ParameterError
 from mfm_pipeline.evaluation import EvaluationOptions, SentimentOptions
 from mfm_pipeline.evaluation.metrics import pearson_r
 from mfm_pipeline.evaluation.verdict import verdict
 from mfm_pipeline.pipelines.train_baselines import comparison
 from mfm_pipeline.pipelines.train_baselines.options import BaselineComparisonOptions
+from mfm_pipeline.pipelines.trials import fingerprint
 from tests.conftest import ROOT, MakeCorpus
 from tests.pipelines.baseline_tables import searched
 
@@ -115,7 +117,7 @@ def test_the_interval_is_that_of_a_loop_over_resamples(make_corpus: MakeCorpus) 
 
 
 def test_videos_are_drawn_whole_by_wish(make_corpus: MakeCorpus) -> None:
-    """Of one video there is nothing to draw; of a video a sample it is as by samples."""
+    """Of a video a sample it is as by samples."""
     corpus = make_corpus()
     trials, predictions = searched(corpus, {"rf": 2.0, "mfm": 1.0})
     by_video = BaselineComparisonOptions(resamples=200, draw="videos")
@@ -123,18 +125,47 @@ def test_videos_are_drawn_whole_by_wish(make_corpus: MakeCorpus) -> None:
     def row(options: BaselineComparisonOptions, ids: list[str]) -> pd.Series:
         test = replace(corpus.test, ids=np.array(ids))
         other = replace(corpus, splits={**corpus.splits, "test": test})
+        trials.attrs["data"] = fingerprint(other)[:16]
         table = comparison.compare(trials, predictions, other, PLAIN, options)
         found = table.set_index("model").loc["rf"]
         return found[["difference", "difference_low", "difference_high"]].astype(float)
 
     n = range(len(corpus.test))
-    one = row(by_video, [f"v[{i}]" for i in n])
-    np.testing.assert_allclose(one, one["difference"])
     apart = [f"v{i:03d}[0]" for i in n]
     np.testing.assert_allclose(row(by_video, apart), row(OPTIONS, apart))
     pairs = row(by_video, [f"v{i // 2}[{i % 2}]" for i in n])
     assert pairs["difference_low"] < pairs["difference"] < pairs["difference_high"]
     assert not np.allclose(pairs, row(OPTIONS, apart))
+
+
+def test_few_videos_show_little(make_corpus: MakeCorpus, caplog: pytest.LogCaptureFixture) -> None:
+    """Of k videos that all agree the sign test says 2^(1 - k); with one there is no interval."""
+    corpus = make_corpus()
+    trials, predictions = searched(corpus, {"rf": 9.0, "mfm": 0.1})
+    options = BaselineComparisonOptions(resamples=200, draw="videos")
+
+    def of_videos(videos: int) -> Corpus:
+        ids = np.array([f"v{i % videos}[{i}]" for i in range(len(corpus.test))])
+        test = replace(corpus.test, ids=ids)
+        return replace(corpus, splits={**corpus.splits, "test": test})
+
+    other = of_videos(3)
+    trials.attrs["data"] = fingerprint(other)[:16]
+    table = comparison.compare(trials, predictions, other, PLAIN, options).set_index("model")
+    assert table.at["rf", "p_value"] == table.at["rf", "p_holm"] == 0.25
+    assert "test has 3 videos: " in caplog.text and "no lower than 0.25" in caplog.text
+    assert table.attrs["settings"]["baseline_comparison.draw"] == "videos"
+    assert table.attrs["settings"]["baselines.trials"] == 2
+    one = of_videos(1)
+    trials.attrs["data"] = fingerprint(one)[:16]
+    with pytest.raises(ParameterError, match="the test split of corpus toy is of one, v0; "):
+        comparison.compare(trials, predictions, one, PLAIN, options)
+
+
+def test_predictions_of_another_corpus_are_refused(make_corpus: MakeCorpus) -> None:
+    trials, predictions = searched(make_corpus(), NOISE)
+    with pytest.raises(DataError, match="make that again"):
+        comparison.compare(trials, predictions, make_corpus(seed=1), PLAIN, OPTIONS)
 
 
 def test_what_only_classifies_is_compared_by_sides(make_corpus: MakeCorpus) -> None:

@@ -13,7 +13,7 @@ import torch
 import mfm_pipeline
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.models import Blueprint, ModelOptions
-from mfm_pipeline.pipelines.provenance import DIGITS_KEPT, stated, stated_like
+from mfm_pipeline.pipelines.provenance import DIGITS_KEPT, check_same_data, stated, stated_like
 from mfm_pipeline.training import TrainingOptions
 from tests.conftest import MakeCorpus
 
@@ -77,5 +77,10 @@ def test_what_is_made_from_a_table_states_the_same_settings(make_corpus: MakeCor
     other = make_corpus(seed=1)
     assert stated_like(TABLE, other, source).attrs["data"] != source.attrs["data"]
     assert stated_like(TABLE, None, source).attrs["data"] == source.attrs["data"]
+    more = stated_like(TABLE, corpus, source, {"training": TrainingOptions(seed=5), "x": 1})
+    assert more.attrs["settings"] == {**source.attrs["settings"], "training.seed": 5, "x": 1}
+    check_same_data(source, corpus)
+    with pytest.raises(DataError, match=f"expected {source.attrs['data']}, .*make that again"):
+        check_same_data(source, other)
     with pytest.raises(DataError, match=r"metric, MFM.*make it again"):
         stated_like(TABLE, corpus, TABLE)

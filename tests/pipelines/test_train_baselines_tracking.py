@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 
+from mfm_pipeline.data import Corpus
 from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.evaluation import EvaluationOptions, SentimentOptions
 from mfm_pipeline.options import flatten, without_password
@@ -22,6 +23,7 @@ from mfm_pipeline.pipelines.train_baselines.options import (
     BaselineComparisonOptions,
     BaselineSearchOptions,
 )
+from mfm_pipeline.search.work import Result, Work, do
 from tests.conftest import MakeCorpus
 from tests.pipelines.baseline_search import here, search, timeless, work_here
 from tests.pipelines.baseline_tables import searched
@@ -143,6 +145,31 @@ def test_every_fit_is_a_run_inside_the_one_of_the_search(
     )
     search(place, resume=True, **options)
     assert len(tracked()) == 12 and half.info.run_id not in {r.info.run_id for r in tracked()}
+
+
+def test_a_fit_that_is_done_again_has_the_run_of_its_end(
+    stand_ins: None,
+    tracked: Callable[[], list[Run]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lost = Result("failed", 0.0, error="BrokenProcessPool: it died", lost=True)
+
+    def breaks(work: Work, corpus: Corpus) -> Result:
+        return lost if work.setting["power"] > 1 else do(work, corpus)
+
+    with monkeypatch.context() as patch:
+        work_here(patch, breaks)
+        search(tmp_path / "place", models="linear", trials=6)
+    assert {run.info.status for run in tracked()} == {"FAILED", "FINISHED"}
+    work_here(monkeypatch)
+    trials, _ = search(tmp_path / "place", models="linear", trials=6, resume=True)
+    assert set(trials["state"]) == {"complete"} and len(trials) == 7
+    by_name = {run.info.run_name: run for run in tracked()}
+    assert len(by_name) == len(tracked()) >= 7
+    for row in trials[trials["trial"] >= 0].to_dict("records"):
+        run = by_name[f"linear, trial {row['trial']}"]
+        assert run.info.status == "FINISHED" and run.data.metrics["valid/r"] == row["valid/r"]
 
 
 def test_the_run_of_the_search_has_the_score_of_every_model(

@@ -12,6 +12,7 @@ Array = NDArray[np.float64]
 
 _BLOCK = 500
 """Resamples at once, which bounds memory on large test splits."""
+_DIGITS = 12
 _CONSTANT = 1e-10
 """Variances below, as shares of the mean square, are rounding."""
 
@@ -49,12 +50,18 @@ class Resamples:
 
     def __init__(self, groups: ArrayLike, resamples: int, seed: int) -> None:
         names, group = np.unique(groups, return_inverse=True)
+        self.groups = len(names)
         rng = np.random.default_rng(seed)
         even = np.full(len(names), 1 / len(names))
         self._counts = [
             rng.multinomial(len(names), even, size=size).astype(np.uint16)[:, group]
             for size in _sizes(resamples)
         ]
+
+    @property
+    def least_p(self) -> float:
+        """Two-sided p-value of groups that all agree: no test can show more with so few."""
+        return float(2.0 ** (1 - self.groups))
 
     def of(self, metric: str, true: ArrayLike, predicted: ArrayLike) -> Array:
         """Return a metric on the samples as they are, and on every resample.
@@ -102,7 +109,8 @@ def difference(first: Array, second: Array, level: float = 0.95) -> Difference:
     level : float
         Of the interval.
     """
-    between = (first - second).mean(axis=1)
+    # Ties are ties, though the means over seeds were rounded apart.
+    between = (first - second).mean(axis=1).round(_DIGITS)
     resampled = between[1:]
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     other = min((resampled <= 0).sum(), (resampled >= 0).sum())

@@ -55,22 +55,25 @@ def stated(
         ``model`` (a digest of the state), ``run`` (of MLflow), ``date`` (UTC) and
         ``version`` in ``attrs``; what it does not have is None.
     """
-    flat = {key: leaf for name, block in settings.items() for key, leaf in flatten(name, block)}
-    statement = {
+    statement: Statement = {
         **_of_corpus(corpus),
         "seeds": [int(seed) for seed in seeds],
-        "settings": {key: value for key, value in flat.items() if _matters(key, flat)},
+        "settings": _flat(settings),
         "protocol": protocol,
         "model": None if model is None else fingerprint_of_weights(model)[:DIGITS_KEPT],
         **_of_now(),
     }
     result = table.copy()
-    # As it will be read again.
-    result.attrs = json.loads(json.dumps(statement))
+    result.attrs = _as_read(statement)
     return result
 
 
-def stated_like(table: pd.DataFrame, corpus: Corpus | None, source: pd.DataFrame) -> pd.DataFrame:
+def stated_like(
+    table: pd.DataFrame,
+    corpus: Corpus | None,
+    source: pd.DataFrame,
+    settings: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
     """Return a table that states the seeds and settings of the one it was made from.
 
     Parameters
@@ -80,6 +83,8 @@ def stated_like(table: pd.DataFrame, corpus: Corpus | None, source: pd.DataFrame
         That its numbers are of; None for that of the source.
     source : DataFrame
         As `stated` returned it, or read from its file.
+    settings : mapping of str to Options or any, optional
+        Parameters that shaped this table beside those that shaped the source.
 
     Raises
     ------
@@ -95,7 +100,44 @@ def stated_like(table: pd.DataFrame, corpus: Corpus | None, source: pd.DataFrame
     result.attrs = {**source.attrs, **_of_now()}
     if corpus is not None:
         result.attrs |= _of_corpus(corpus)
+    if settings is not None:
+        result.attrs["settings"] = {**source.attrs["settings"], **_flat(settings)}
     return result
+
+
+def check_same_data(source: pd.DataFrame, corpus: Corpus) -> None:
+    """Refuse a table that was made from other data than there is now.
+
+    Parameters
+    ----------
+    source : DataFrame
+        As `stated` returned it, or read from its file.
+    corpus : Corpus
+
+    Raises
+    ------
+    DataError
+        If the corpus was ingested anew since, to something else.
+    """
+    expected, found = source.attrs.get("data"), _of_corpus(corpus)["data"]
+    if expected != found:
+        raise DataError(
+            f"corpus {corpus.name}: found the digest {found}; expected {expected}, of which "
+            f"the table with columns {', '.join(map(str, source.columns[:4]))}, ... is: make "
+            "that again"
+        )
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that had a part, one entry a leaf."""
+    flat = {key: leaf for name, block in settings.items() for key, leaf in flatten(name, block)}
+    kept: dict[str, Any] = _as_read({k: v for k, v in flat.items() if _matters(k, flat)})
+    return kept
+
+
+def _as_read(statement: Statement) -> Any:
+    """Return it as it will be read again."""
+    return json.loads(json.dumps(statement))
 
 
 def _of_corpus(corpus: Corpus) -> Statement:

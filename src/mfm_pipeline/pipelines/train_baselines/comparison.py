@@ -15,15 +15,18 @@ from mfm_pipeline import plots
 from mfm_pipeline.baselines import BASELINES
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.datasets.track import video_of
+from mfm_pipeline.errors import ParameterError
 from mfm_pipeline.evaluation import EvaluationOptions, SentimentOptions, primary_metric, print_table
 from mfm_pipeline.evaluation.paired import Difference, Resamples, difference, holm
 from mfm_pipeline.evaluation.verdict import MFM, SIGNIFICANT, verdict
-from mfm_pipeline.pipelines.provenance import stated_like
+from mfm_pipeline.pipelines.provenance import check_same_data, stated_like
 from mfm_pipeline.pipelines.train_baselines.options import BaselineComparisonOptions
 from mfm_pipeline.pipelines.train_baselines.tracking import log_comparison
 
 NOT_APPLICABLE = "n/a"
 """State of a model that cannot learn the task."""
+FEW = 10
+"""Samples or videos, of fewer of which a bootstrap knows too little."""
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +73,15 @@ def compare(
         ``mae_difference``, ``mae_difference_low``, ``mae_difference_high``, by how much the
         mean absolute error of MFM is the smaller;
         ``setting`` (JSON); ``note``, why there are no numbers.
+
+    Raises
+    ------
+    DataError
+        If the corpus is not the one of the trials.
+    ParameterError
+        If videos are to be drawn and there is one.
     """
+    check_same_data(trials, corpus)
     rows = [_row(name, own) for name, own in trials.groupby("model", sort=False)]
     table = pd.DataFrame(rows)
     metrics = [c.removeprefix("test/") for c in trials.columns if c.startswith("test/")]
@@ -87,6 +98,7 @@ def compare(
     table["compared"] = [_metric_of(scores, name) for name in table["model"]]
     for field, column in _COLUMNS.items():
         table[column] = [np.nan if one is None else getattr(one, field) for one in found.values()]
+    table["p_value"] = table["p_value"].clip(lower=draws.least_p)
     table["p_holm"] = holm(table["p_value"].tolist())
     if of_values:
         # The smaller error is the better, as the higher score is.
@@ -98,10 +110,11 @@ def compare(
         saved = [_against_mfm(errors, name, options.level) for name in table["model"]]
         for field, column in _ERROR_COLUMNS.items():
             table[column] = [np.nan if one is None else getattr(one, field) for one in saved]
-    _warn_of_few(options.resamples, table["p_value"].count())
+    _warn_of_few(options, draws.groups, table["p_value"].count())
     log_comparison(table)
     _print(table, corpus)
-    return stated_like(table, corpus, trials)
+    settings = {"evaluation": evaluation, "baseline_comparison": options}
+    return stated_like(table, corpus, trials, settings)
 
 
 _COLUMNS = {
@@ -164,8 +177,15 @@ class _Scored(NamedTuple):
 
 def _draws(corpus: Corpus, options: BaselineComparisonOptions) -> Resamples:
     ids = corpus.test.ids.tolist()
-    groups = [video_of(key) for key in ids] if options.draw == "videos" else range(len(ids))
-    return Resamples(groups, options.resamples, options.seed)
+    if options.draw == "samples":
+        return Resamples(range(len(ids)), options.resamples, options.seed)
+    videos = [video_of(key) for key in ids]
+    if len(set(videos)) < 2:
+        raise ParameterError(
+            f"baseline_comparison.draw is videos, and the test split of corpus {corpus.name} is "
+            f"of one, {videos[0]}; expected two or more, or draw: samples"
+        )
+    return Resamples(videos, options.resamples, options.seed)
 
 
 def _resampled(
@@ -253,14 +273,20 @@ def _errors_of(rows: pd.DataFrame) -> str:
     return str(next(iter(errors[errors != ""]), ""))
 
 
-def _warn_of_few(resamples: int, compared: int) -> None:
+def _warn_of_few(options: BaselineComparisonOptions, groups: int, compared: int) -> None:
     """Say if even the clearest difference cannot come out as significant."""
+    if groups < FEW:
+        log.warning(
+            "test has %d %s: intervals come out too narrow, and p-values no lower than %.2g; "
+            "expected %d or more",
+            groups, options.draw, 2.0 ** (1 - groups), FEW,
+        )  # fmt: skip
     needed = int(2 * compared / SIGNIFICANT)
-    if resamples < needed:
+    if options.resamples < needed:
         log.warning(
             "baseline_comparison.resamples is %d: of %d models no difference can be significant; "
             "expected at least %d",
-            resamples, compared, needed,
+            options.resamples, compared, needed,
         )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
+from mfm_pipeline.datasets.metrics import mlflow_keys
 from mfm_pipeline.hooks import short
 from mfm_pipeline.options import flatten
 from mfm_pipeline.search.results import ResultStore
@@ -25,6 +26,8 @@ FIT = "fit"
 class FitLog:
     """Runs inside the active one, if there is one; each fit once, though the run was broken off.
 
+    A fit that was done again has the run of what came of it last.
+
     Parameters
     ----------
     results : ResultStore
@@ -32,23 +35,28 @@ class FitLog:
 
     def __init__(self, results: ResultStore) -> None:
         self._results, self._parent = results, mlflow.active_run()
-        self._logged: set[str] = set()
+        self._logged: dict[str, Run] = {}
         if self._parent is not None:
             runs = mlflow.search_runs(
                 [self._parent.info.experiment_id],
                 f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self._parent.info.run_id}'",
                 output_format="list",
             )
-            self._logged = {run.data.tags.get(FIT, "") for run in runs if _ended(run)}
+            self._logged = {run.data.tags.get(FIT, ""): run for run in runs if _ended(run)}
             for run in runs:
                 if not _ended(run):
                     mlflow.delete_run(run.info.run_id)
 
     def log(self, fit: Fit, result: Result) -> None:
         """Write a finished fit, unless it is there."""
-        name = f"{self._results.key(fit.work)}/{fit.trial}"
-        if self._parent is None or name in self._logged:
+        if self._parent is None:
             return
+        name = f"{self._results.key(fit.work)}/{fit.trial}"
+        tags = {FIT: name, "state": result.state, "error": result.error}
+        if (before := self._logged.pop(name, None)) is not None:
+            if all(before.data.tags.get(key, "") == value for key, value in tags.items()):
+                return
+            mlflow.delete_run(before.info.run_id)
         client, work = mlflow.MlflowClient(), fit.work
         end = int(time.time() * 1000)
         what = f"trial {fit.trial}" if fit.trial >= 0 else f"seed {work.training.seed}"
@@ -64,16 +72,16 @@ class FitLog:
         parameters = [*values.items(), *flatten("setting", dict(work.setting))]
         numbers = {"seconds": result.seconds, "parameters": result.parameters}
         numbers |= {f"valid/{key}": value for key, value in result.valid.items()}
-        tags = {FIT: name, "state": result.state, "error": result.error}
         client.log_batch(
             run.info.run_id,
             params=[Param(key, short(value)) for key, value in parameters],
-            metrics=[Metric(key, float(value), end, 0) for key, value in numbers.items()],
+            metrics=[
+                Metric(key, float(value), end, 0) for key, value in mlflow_keys(numbers).items()
+            ],
             tags=[RunTag(key, value) for key, value in tags.items() if value],
         )
         status = "FAILED" if result.state == "failed" else "FINISHED"
         client.set_terminated(run.info.run_id, status, end)
-        self._logged.add(name)
 
 
 def _ended(run: Run) -> bool:
