@@ -32,6 +32,11 @@ def literal_weighted_f1(true: list[int], predicted: list[int]) -> float:
     return total
 
 
+def test_several_scores_are_no_sentiment() -> None:
+    targets = regression([1, 2, 3, 5], "a", "b")
+    assert score(targets, targets.values, SentimentOptions()) == score(targets, targets.values)
+
+
 def test_sentiment_by_hand() -> None:
     targets = regression([-2.6, -0.4, 0.0, 1.2, 3.0])
     predictions = np.array([[-3.9], [0.2], [-0.1], [1.4], [2.4]], np.float32)

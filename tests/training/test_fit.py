@@ -12,7 +12,7 @@ import torch
 from mfm_pipeline.errors import DataError, ParameterError, TrainingError
 from mfm_pipeline.evaluation import predict_corpus, score_test
 from mfm_pipeline.evaluation.predict import reconstruction_errors
-from mfm_pipeline.models import ModelOptions
+from mfm_pipeline.models import Inputs, ModelOptions
 from mfm_pipeline.training import TrainingOptions, fit
 from mfm_pipeline.training.module import TrainingModule
 from tests.conftest import MakeCorpus
@@ -196,12 +196,16 @@ def test_divergence_is_one_clear_error(
         fit(make_corpus(), ModelOptions(**SMALL), TrainingOptions(epochs=4), tmp_path)
 
 
-@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+@pytest.mark.parametrize("precision", ["64-true", "bf16-true", "bf16-mixed"])
 def test_any_precision_trains(make_corpus: MakeCorpus, tmp_path: Path, precision: str) -> None:
     options = TrainingOptions(epochs=2, precision=precision)
     model = ModelOptions(fusion="mfn", **SMALL)
-    history = fit(make_corpus(), model, options, tmp_path).history
-    assert history["train/loss"].iloc[1] < history["train/loss"].iloc[0]
+    corpus = make_corpus()
+    trained = fit(corpus, model, options, tmp_path)
+    assert trained.history["train/loss"].iloc[1] < trained.history["train/loss"].iloc[0]
+    with torch.inference_mode():
+        predicted = trained.model.predict(Inputs.from_split(corpus.test))
+    assert predicted.dtype == torch.float32 and predicted.isfinite().all()
 
 
 def test_two_devices_share_an_epoch(make_corpus: MakeCorpus, tmp_path: Path) -> None:

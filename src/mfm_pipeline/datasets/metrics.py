@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import posixpath
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,16 @@ from kedro_datasets._typing import JSONPreview
 
 from mfm_pipeline.datasets.atomic import replacing
 from mfm_pipeline.errors import DataError
+
+_LONGEST_KEY = 250
+
+
+def mlflow_keys(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return metrics by keys that MLflow takes: targets may have any name."""
+    return {
+        posixpath.normpath(re.sub(r"[^/\w.\- :]|\.\.", "_", key))[:_LONGEST_KEY]: value
+        for key, value in metrics.items()
+    }
 
 
 class MetricsDataset(AbstractDataset[Mapping[str, float], dict[str, float]]):
@@ -45,7 +57,7 @@ class MetricsDataset(AbstractDataset[Mapping[str, float], dict[str, float]]):
         with replacing(self._filepath) as path:
             path.write_text(json.dumps(dict(data), indent=2) + "\n")
         if data and mlflow.active_run():
-            mlflow.log_metrics(dict(data))
+            mlflow.log_metrics(mlflow_keys(data))
 
     def preview(self) -> JSONPreview:
         """Return what Kedro-Viz shows."""

@@ -63,9 +63,7 @@ def score(
         return _with_means(columns, targets.names)
     columns = [_regression_metrics(t, p) for t, p in _columns(targets.values, predictions)]
     metrics = _with_means(columns, targets.names)
-    if sentiment is not None:
-        if len(targets.names) > 1:
-            raise DataError(f"sentiment is one score; found {len(targets.names)} targets")
+    if sentiment is not None and len(targets.names) == 1:
         metrics |= _sentiment_metrics(targets.values[:, 0], predictions[:, 0], sentiment)
     return metrics
 

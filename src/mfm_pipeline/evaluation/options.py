@@ -48,7 +48,7 @@ class EvaluationOptions(Options):
     Parameters
     ----------
     sentiment : SentimentOptions, optional
-        Adds the accuracies and F1 of sentiment to a regression on one target.
+        Adds the accuracies and F1 of sentiment to a regression on one target, and to no other.
     batch_size : int
         Samples evaluated at once.
     """

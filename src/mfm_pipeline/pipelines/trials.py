@@ -19,6 +19,7 @@ from mfm_pipeline import evaluation
 from mfm_pipeline.data import Corpus
 from mfm_pipeline.datasets import WeightsDataset
 from mfm_pipeline.datasets.atomic import replacing
+from mfm_pipeline.datasets.metrics import mlflow_keys
 from mfm_pipeline.errors import DataError
 from mfm_pipeline.evaluation import SentimentOptions, predictions_of, score
 from mfm_pipeline.models import Blueprint, ModelOptions
@@ -219,7 +220,7 @@ def run_once(
         mlflow.log_params(dict(parameters))
         result = work(place)
         numbers = {k: float(v) for k, v in result.items() if isinstance(v, int | float)}
-        mlflow.log_metrics(numbers)
+        mlflow.log_metrics(mlflow_keys(numbers))
     with replacing(place / RESULT) as path:
         path.write_text(json.dumps(result, indent=2) + "\n")
     # The states that it could have gone on from.

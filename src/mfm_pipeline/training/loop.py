@@ -98,7 +98,8 @@ def train_best(
     module.model.load_state_dict(
         {k.removeprefix(prefix): v for k, v in best.items() if k.startswith(prefix)}
     )
-    module.model.eval().cpu()
+    # In single precision whatever it was trained in, as what is read is.
+    module.model.eval().cpu().float()
     state = torch.load(last, map_location="cpu", weights_only=True)
     epochs: list[dict[str, float]] = state["callbacks"][history.state_key]["epochs"]
     return epochs

@@ -194,8 +194,7 @@ def score_data(
             continue
         rows = predictions if several else predictions.assign(split=name)
         predicted = predictions_of(rows, name, split.targets)
-        one = split.targets.task == "regression" and len(split.targets.names) == 1
-        found = evaluation.score(split.targets, predicted, evaluate.sentiment if one else None)
+        found = evaluation.score(split.targets, predicted, evaluate.sentiment)
         place = f"prediction/{name}" if several else "prediction"
         metrics |= {f"{place}/{key}": value for key, value in found.items()}
     for key, value in metrics.items():
