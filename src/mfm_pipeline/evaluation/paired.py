@@ -13,6 +13,7 @@ Array = NDArray[np.float64]
 _BLOCK = 500
 """Resamples at once, which bounds memory on large test splits."""
 _DIGITS = 12
+"""Of differences; what is behind them is rounding."""
 _CONSTANT = 1e-10
 """Variances below, as shares of the mean square, are rounding."""
 
@@ -46,6 +47,11 @@ class Resamples:
         which come together, for what they have in common is no further evidence.
     resamples : int
     seed : int
+
+    Attributes
+    ----------
+    groups : int
+        How many there are.
     """
 
     def __init__(self, groups: ArrayLike, resamples: int, seed: int) -> None:

@@ -110,7 +110,7 @@ def compare(
         saved = [_against_mfm(errors, name, options.level) for name in table["model"]]
         for field, column in _ERROR_COLUMNS.items():
             table[column] = [np.nan if one is None else getattr(one, field) for one in saved]
-    _warn_of_few(options, draws.groups, table["p_value"].count())
+    _warn_of_few(options, draws, table["p_value"].count())
     log_comparison(table)
     _print(table, corpus)
     settings = {"evaluation": evaluation, "baseline_comparison": options}
@@ -273,13 +273,13 @@ def _errors_of(rows: pd.DataFrame) -> str:
     return str(next(iter(errors[errors != ""]), ""))
 
 
-def _warn_of_few(options: BaselineComparisonOptions, groups: int, compared: int) -> None:
-    """Say if even the clearest difference cannot come out as significant."""
-    if groups < FEW:
+def _warn_of_few(options: BaselineComparisonOptions, draws: Resamples, compared: int) -> None:
+    """Say if there is too little to tell, by the test split or by the number of resamples."""
+    if draws.groups < FEW:
         log.warning(
             "test has %d %s: intervals come out too narrow, and p-values no lower than %.2g; "
             "expected %d or more",
-            groups, options.draw, 2.0 ** (1 - groups), FEW,
+            draws.groups, options.draw, draws.least_p, FEW,
         )  # fmt: skip
     needed = int(2 * compared / SIGNIFICANT)
     if options.resamples < needed:
