@@ -73,8 +73,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         sent = body[:stop]
-        self.wfile.write(sent)
+        # Before they are sent: who has them all may look at once.
         self.log.served += len(sent)
+        self.wfile.write(sent)
 
     def _ranged(self, start: int, content: bytes = CONTENT, stop: int | None = None) -> None:
         if not start:
